@@ -1,0 +1,37 @@
+"""What the evaluation is asked: which views of which split, and how wide the intervals are."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from tasks.spec import Frozen, ManifestId, StageSpec, free
+
+
+class EvaluationPlan(Frozen):
+    """The views that every model is measured on. Together with the dataset it fixes them, whatever the model."""
+
+    split: Literal["val_seen", "val_unseen", "sealed"] = Field(
+        "val_unseen", description="Split of the dataset whose scenes are measured."
+    )
+    views: int = Field(240, ge=1, le=1_000_000, description="Current views, spread evenly over the split's episodes.")
+    keyframes: int = Field(6, ge=1, le=256, description="Earlier frames that each view is asked about.")
+    batch: int = free(16, ge=1, le=4096, description="Views predicted at once.")
+    baseline_views: int = Field(
+        240, ge=1, le=1_000_000, description="Views of the train split that the mean maps are learnt from."
+    )
+    bootstrap: int = Field(2000, ge=100, le=100_000, description="Resamples of the scenes behind each interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Two-sided coverage of the intervals.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Draws the views; champion and challenger need the same.")
+
+
+class EvaluateSpec(StageSpec):
+    """Measure one checkpoint and the baselines on the held-out views of a validated dataset."""
+
+    task: ClassVar[str] = "evaluate"
+
+    stage: str = "evaluate"
+    dataset: ManifestId
+    checkpoint: ManifestId
+    plan: EvaluationPlan = EvaluationPlan()
