@@ -1,0 +1,1 @@
+"""What Backsight runs on: the local stack, the cluster platform, the cloud."""
