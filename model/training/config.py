@@ -59,7 +59,9 @@ class PhaseConfig(BaseModel):
 
     workers: int = Field(1, ge=0, description="Loader processes of each rank; 0 = none, the rank loads by itself.")
     log_every: int = Field(10, ge=1)
-    checkpoint_every: int = Field(0, ge=0, description="Steps between resumable checkpoints; 0 = only when told to stop.")
+    checkpoint_every: int = Field(
+        0, ge=0, description="Steps between resumable checkpoints; 0 = only when told to stop."
+    )
 
     @model_validator(mode="after")
     def _pairs_fill_a_batch(self) -> Self:
