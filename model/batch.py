@@ -90,7 +90,8 @@ class Batch(TensorRecord):
     text: Text
     targets: Targets
     successor: Tensor
-    """[B] int64: index in this batch of the item whose current view is the next frame, with the same keyframes; -1 = none."""
+    """[B] int64: index in this batch of the item whose current view is the next frame, with the same keyframes;
+    -1 = none."""
     row: Tensor
     """[B] int64: row of the item in the plan of views that the loader walks (names episode, frame, keyframes)."""
 
@@ -110,9 +111,10 @@ class Geometry(TensorRecord):
     depth_conf: Tensor
     """[B, S, H, W], >= 1 (1 + exp)."""
     pose_enc: Tensor
-    """[B, S, 9] world-to-camera translation, quaternion xyzw, field of view (h, w) in radians; first view's frame is the world."""
+    """[B, S, 9] world-to-camera translation, quaternion xyzw, field of view (h, w) in radians. The world is the
+    *current* camera's frame: that view is always valid, so keyframes may be swapped or padded."""
     world_points: Tensor
-    """[B, S, H, W, 3] in the first view's camera frame."""
+    """[B, S, H, W, 3] in the *current* camera's frame."""
     world_points_conf: Tensor
     """[B, S, H, W], >= 1."""
 
