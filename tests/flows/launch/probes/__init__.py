@@ -1,0 +1,1 @@
+"""A task package for the launchers' tests."""
