@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from tasks.spec import Frozen, ManifestId, StageSpec
 
-MetricName = Literal["kld", "kld_visible", "cc", "nss", "pck05", "pck10", "pck20", "ap_none", "brier", "identity", "miou"]
+MetricName = Literal[
+    "kld", "kld_visible", "cc", "nss", "pck05", "pck10", "pck20", "ap_none", "brier", "identity", "miou"
+]
 
 
 class Policy(Frozen):
