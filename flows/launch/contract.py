@@ -56,7 +56,7 @@ class Job:
     def __post_init__(self) -> None:
         if not JOB_NAME.fullmatch(self.name):
             raise UsageError(
-                f"A job cannot be named '{self.name}': use up to 53 lower-case letters, digits and dashes."
+                f"A job cannot be named '{self.name}': use at most 53 of a-z, 0-9 and dash."
             )
 
 

@@ -23,7 +23,7 @@ from flows.launch.lines import Tail, last_lines, parse
 from tasks.spec import Outcome, StageResult
 
 MARK = "BACKSIGHT_JOB"
-"""Environment variable that all processes of an attempt inherit, also those that leave its session (torchrun's ranks)."""
+"""Environment variable of all processes of an attempt, also of those that leave its session (torchrun's ranks)."""
 
 # The shell outlives a SIGTERM to its group and notes the exit code, which nobody else could once the flow has died.
 NOTE_THE_END = 'trap : TERM INT; "$@" >>output.log 2>&1 </dev/null; echo $? >exit.part; mv exit.part exit'
@@ -227,7 +227,7 @@ class ProcessLauncher:
 
 
 def kernel_kills() -> int:
-    """How often the kernel's out-of-memory killer has struck on this machine since its start; 0 where it does not say."""
+    """How often the kernel's out-of-memory killer has struck since the machine's start; 0 where it does not say."""
     counters = Path("/proc/vmstat")
     if not counters.exists():
         return 0
