@@ -98,21 +98,22 @@ def matrix_to_quaternion(rotation: Tensor) -> Tensor:
     return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
 
 
-def encode_poses(pose: Tensor, intrinsics: Tensor, height: int, width: int) -> Tensor:
+def encode_poses(pose: Tensor, intrinsics: Tensor, height: int, width: int, reference: int = -1) -> Tensor:
     """VGGT's camera encoding of a sequence: [..., S, 4, 4] poses and [..., S, 3, 3] -> [..., S, 9].
 
-    Translation and quaternion (xyzw, w >= 0) of the motion from the *first* camera's frame into each camera's
-    (world-to-camera with the first camera as the world), then the fields of view (vertical, horizontal), radians.
+    Translation and quaternion (xyzw, w >= 0) of the motion from the frame of camera `reference` into each camera's
+    (world-to-camera, with that camera as the world), then the fields of view (vertical, horizontal) in radians. The
+    house refers to the current view, the last; the public VGGT refers to the first (0).
     The principal point is not encoded: VGGT takes it as the image's centre.
     """
-    motion = relative_pose(pose, pose[..., :1, :, :])
+    motion = relative_pose(pose, pose[..., reference, None, :, :])
     size = torch.tensor([height, width], dtype=pose.dtype, device=pose.device)
     view = 2 * torch.atan(size / (2 * _focal(intrinsics).flip(-1)))
     return torch.cat([motion[..., :3, 3], matrix_to_quaternion(motion[..., :3, :3]), view.to(pose.dtype)], dim=-1)
 
 
 def decode_poses(encoding: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Inverse of `encode_poses`: [..., S, 9] -> poses [..., S, 4, 4] (camera to the first camera's frame), intrinsics."""
+    """Inverse of `encode_poses`: [..., S, 9] -> poses [..., S, 4, 4] (into the reference's frame) and intrinsics."""
     world_to_camera = rigid(quaternion_to_matrix(encoding[..., 3:7]), encoding[..., :3])
     size = torch.tensor([height, width], dtype=encoding.dtype, device=encoding.device)
     focal = (size / (2 * torch.tan(encoding[..., 7:] / 2))).flip(-1)

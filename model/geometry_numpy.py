@@ -1,4 +1,4 @@
-"""The simulator's border in float64 numpy: habitat's camera convention to OpenCV and back, intrinsics from a field of view.
+"""The simulator's border in float64 numpy: habitat's cameras to OpenCV's and back, intrinsics from a field of view.
 
 Habitat's camera looks along -z with y up; OpenCV's looks along +z with y down. Both name the same camera, so the
 world side of a pose stays as it is and only the camera's y and z axes turn round. Nothing here needs torch.
@@ -53,7 +53,7 @@ def invert(pose: Float) -> Float:
 
 
 def unproject(depth: Float, intrinsics: Float, stride: int = 1) -> Float:
-    """[..., H, W] z-depth and [..., 3, 3] -> [..., h, w, 3] camera points of every `stride`-th pixel (from stride // 2)."""
+    """[..., H, W] z-depth, [..., 3, 3] -> [..., h, w, 3] camera points of every `stride`-th pixel from stride // 2."""
     rows, columns = (np.arange(stride // 2, n, stride) for n in depth.shape[-2:])
     x = (columns + 0.5 - intrinsics[..., 0, 2, None]) / intrinsics[..., 0, 0, None]
     y = (rows + 0.5 - intrinsics[..., 1, 2, None]) / intrinsics[..., 1, 1, None]

@@ -52,7 +52,7 @@ def normalise(maps: Tensor) -> Tensor:
 
 
 def cell_medians(depth: Tensor, cells: int) -> Tensor:
-    """[B, H, W] depth (0 = invalid) -> [B, cells, cells]: lower median of the valid pixels whose centre is in the cell."""
+    """[B, H, W] depth, 0 = invalid -> [B, cells, cells]: lower median of the valid pixels centred there; else 0."""
     height, width = depth.shape[-2:]
     members = _members(cells, height, width).to(depth.device)
     padded = torch.nn.functional.pad(depth.flatten(1), (0, 1))

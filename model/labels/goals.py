@@ -61,7 +61,7 @@ class GoalTarget:
 
 
 def floor_path(pose: Tensor, camera_height: Tensor | float) -> Tensor:
-    """[..., M, 4, 4] camera poses -> [..., M, 3] points on the floor, `camera_height` metres below the camera centres."""
+    """[..., M, 4, 4] camera poses -> [..., M, 3] points on the floor, `camera_height` metres below the cameras."""
     points = pose[..., :3, 3].clone()
     points[..., 1] -= camera_height
     return points

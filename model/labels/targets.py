@@ -34,9 +34,7 @@ class PooledPairs:
 
 
 @torch.no_grad()
-def build_targets(
-    views: Views, grid: int, patches: int, goal: FuturePath | ThingMask | None = None
-) -> Targets:
+def build_targets(views: Views, grid: int, patches: int, goal: FuturePath | ThingMask | None = None) -> Targets:
     """The truth about the current view (the last) and each keyframe; on the device of `views`.
 
     `grid` = G heatmap cells a side, `patches` = P patch tokens a side; the image need not be a multiple of either.
@@ -88,7 +86,8 @@ def _pool_pairs(pairs: Pairs, grid: int, patches: int) -> PooledPairs:
         shape = pairs.current_depth[chunk].shape
         maps[chunk] = pool(_dense_maps(pixels, shape), grid)
         match[chunk] = _dense_patches(pixels, shape, patches).flatten(1)[:, centres]
-    return PooledPairs(*maps.unbind(1), match)
+    weight, seen, occluded = maps.unbind(1)
+    return PooledPairs(weight, seen, occluded, match)
 
 
 def _dense_maps(pixels: Landing, shape: torch.Size) -> Tensor:
