@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -30,7 +31,7 @@ def free(default: Any, **kwargs: Any) -> Any:
 
 
 class StageSpec(Frozen):
-    """What a stage is asked to do. Subclasses live in `tasks/<name>/spec.py` and import neither torch nor a simulator."""
+    """What a stage is asked. Subclasses live in `tasks/<name>/spec.py` and import neither torch nor a simulator."""
 
     task: ClassVar[str]
     """Folder under `tasks/` whose `python -m tasks.<task>` runs this spec."""
@@ -40,8 +41,7 @@ class StageSpec(Frozen):
 
     def inputs(self) -> dict[str, str]:
         """Field name -> manifest id of every artefact that this spec reads."""
-        named = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in named.items() if is_manifest_id(type(self), name, value)}
+        return {name: value for name, value in self if is_manifest_id(value)}
 
     def identity(self) -> dict[str, Any]:
         """The spec without its free fields, as JSON values."""
@@ -59,9 +59,9 @@ def is_free(extra: Any) -> bool:
     return isinstance(extra, dict) and extra.get("identity") is False
 
 
-def is_manifest_id(spec: type[StageSpec], name: str, value: Any) -> bool:
-    """Whether a field was declared as `ManifestId` and is set."""
-    return isinstance(value, str) and MANIFEST_ID in repr(spec.model_fields[name])
+def is_manifest_id(value: Any) -> bool:
+    """Whether a value has the form that artefacts' names alone have."""
+    return isinstance(value, str) and re.fullmatch(MANIFEST_ID, value) is not None
 
 
 class Outcome(StrEnum):

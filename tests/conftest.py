@@ -1,0 +1,53 @@
+"""Fixtures that every folder of tests may use."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.settings import StoreSettings
+from tasks.store import ArtefactStore, open_store
+from tests.rclone_server import RcloneServer
+
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneServer]:
+    """One S3 server for the whole session; tests share it, each with a bucket of its own."""
+    server = RcloneServer(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own, and no platform configured."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("BACKSIGHT_HOME", str(folder))
+    for name in ("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "BACKSIGHT_MLFLOW_PARENT_RUN", "BACKSIGHT_PROGRESS"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def store_settings(s3_server: RcloneServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> StoreSettings:
+    """An empty bucket, also set in the environment, so that `open_store()` and child processes find it."""
+    settings = s3_server.settings(f"test-{next(numbers)}")
+    monkeypatch.setenv("BACKSIGHT_S3_ENDPOINT", settings.endpoint)
+    monkeypatch.setenv("BACKSIGHT_S3_ACCESS_KEY", settings.access_key)
+    monkeypatch.setenv("BACKSIGHT_S3_SECRET_KEY", settings.secret_key.get_secret_value())
+    monkeypatch.setenv("BACKSIGHT_S3_BUCKET", settings.bucket)
+    monkeypatch.delenv("BACKSIGHT_S3_SECURE", raising=False)
+    open_store(settings).bucket.create()
+    return settings
+
+
+@pytest.fixture
+def store(store_settings: StoreSettings) -> ArtefactStore:
+    """A store over an empty bucket."""
+    return open_store(store_settings)
