@@ -7,8 +7,21 @@ from collections.abc import Sequence
 from tasks.evaluation import MODEL, Evaluation, Figures
 from tasks.summary import METRICS, Estimate
 
-SHOWN = ("kld", "kld_visible", "cc", "nss", "pck05", "pck10", "ap_none", "brier", "identity", "miou")
-"""Metrics of the table, in its order; at this choice it is at most 100 columns wide."""
+SHOWN = {
+    "kld": "KLD",
+    "kld_visible": "KLD vis",
+    "cc": "CC",
+    "nss": "NSS",
+    "pck05": "PCK.05",
+    "pck10": "PCK.1",
+    "ap_none": "AP none",
+    "brier": "Brier",
+    "identity": "ident",
+    "miou": "mIoU",
+}
+"""Metrics of the table, in its order, with labels so short that a line stays within 100 columns."""
+
+ARROWS = {-1: "↓", 0: "", 1: "↑"}
 
 NAMES = {
     MODEL: "this model",
@@ -48,49 +61,63 @@ def marked(row: Sequence[str]) -> list[str]:
 
 def cells(evaluation: Evaluation, champion: Evaluation | None) -> list[list[str]]:
     """Header and rows of the table as text."""
-    header = ["", *(f"{METRICS[m].label} {'↓' if METRICS[m].better < 0 else '↑'}" for m in SHOWN)]
+    header = ["", *(f"{label}{ARROWS[METRICS[m].better]}" for m, label in SHOWN.items())]
     systems = {MODEL: evaluation.model}
     if champion is not None and champion.checkpoint != evaluation.checkpoint:
         systems["champion"] = champion.model
     systems |= {name: figures for name, figures in evaluation.systems.items() if name != MODEL}
     rows = [[NAMES.get(name, name), *(figure(figures, m) for m in SHOWN)] for name, figures in systems.items()]
-    rows.insert(1, ["  95 % interval" if evaluation.confidence == 0.95 else "  interval", *bounds(evaluation.model)])
-    return [header, *rows]
+    return [header, rows[0], *interval_rows(evaluation), *rows[1:]]
+
+
+def interval_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The ends of the model's intervals, one row each."""
+    found = [evaluation.model[m] for m in SHOWN]
+    confidence = f"{100 * evaluation.confidence:g} %"
+    return [
+        [f"  {confidence} from", *(written(e.low) for e in found)],
+        [f"  {' ' * len(confidence)}   to", *(written(e.high) for e in found)],
+    ]
 
 
 def figure(figures: Figures, metric: str) -> str:
     """A figure with as many digits as its column needs."""
-    found = figures.get(metric, Estimate(value=None)).value
-    return ABSENT if found is None else short(found)
+    return written(figures[metric].value if metric in figures else None)
 
 
-def bounds(figures: Figures) -> list[str]:
-    """The model's intervals, written low..high."""
-    found = [figures.get(m, Estimate(value=None)) for m in SHOWN]
-    return [ABSENT if e.low is None or e.high is None else f"{short(e.low)}–{short(e.high)}" for e in found]
-
-
-def short(value: float) -> str:
-    """Three digits after the point below 1 (no leading zero), two below 100."""
-    text = f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+def written(value: float | None) -> str:
+    """Three digits after the point below 1 (no leading zero), two above; a dash for what is undefined."""
+    if value is None:
+        return ABSENT
+    text = f"{value:.3f}"
+    return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else f"{value:.2f}"
 
 
 def padded(row: Sequence[str], first: int, widths: Sequence[int]) -> str:
     """A line: the name to the left, figures to the right."""
-    return row[0].ljust(first) + "".join(" " + text.rjust(width) for text, width in zip(row[1:], widths, strict=True))
+    return row[0].ljust(first) + "".join("  " + text.rjust(width) for text, width in zip(row[1:], widths, strict=True))
 
 
 def footer(evaluation: Evaluation) -> list[str]:
-    """What was measured, and the paired differences from the baseline that says something."""
-    lines = [
+    """What was measured, and the paired differences from the baselines that say something."""
+    measured = (
         f"{evaluation.views} views, {evaluation.pairs} pairs, {evaluation.scenes} scenes of {evaluation.split}; "
         f"in view {percent(evaluation.model['base_rate'])} of pairs; identity by chance {evaluation.chance:.3f}"
+    )
+    if not evaluation.differences:
+        return [measured]
+    confidence = f"{100 * evaluation.confidence:g} %"
+    return [
+        measured,
+        f"paired differences, {confidence} intervals by bootstrap over scenes:",
+        *(versus(name, figures) for name, figures in evaluation.differences.items()),
     ]
-    for baseline, figures in evaluation.differences.items():
-        told = ", ".join(f"{METRICS[m].label} {signed(figures[m])}" for m in ("kld", "ap_none"))
-        lines.append(f"this model − {NAMES.get(baseline, baseline)}: {told} (paired, bootstrap over scenes)")
-    return lines
+
+
+def versus(baseline: str, figures: Figures) -> str:
+    """The model's paired differences from one baseline."""
+    told = ", ".join(f"{METRICS[m].label} {signed(e)}" for m, e in figures.items())
+    return f"  this model − {NAMES.get(baseline, baseline)}: {told}"
 
 
 def percent(estimate: Estimate) -> str:
