@@ -31,7 +31,7 @@ class _FromEnvironment(BaseSettings):
 
         Raises `pydantic.ValidationError`; callers turn it into their own sentence.
         """
-        return cls(_env_file=home() / STACK_ENV)  # type: ignore[call-arg]
+        return cls(_env_file=home() / STACK_ENV)
 
 
 class StoreSettings(_FromEnvironment):

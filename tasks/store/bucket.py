@@ -128,8 +128,9 @@ class Bucket:
                 "start it with `backsight up`, or correct BACKSIGHT_S3_ENDPOINT."
             ) from error
         except MinioException as error:
+            said = str(error).partition("Body:")[0].strip(" ,")
             raise BacksightError(
-                f"What answers at {self.settings.endpoint} is no S3 server ({error}): correct BACKSIGHT_S3_ENDPOINT."
+                f"What answers at {self.settings.endpoint} is no S3 server ({said}): correct BACKSIGHT_S3_ENDPOINT."
             ) from error
 
     def _sentence(self, error: S3Error, key: str) -> BacksightError:
