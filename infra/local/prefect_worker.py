@@ -1,0 +1,52 @@
+"""The stack's worker: takes flow runs of the pool `local` and runs each as a process of this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+from infra.local import http
+from infra.local.service import NotReady, Service, StackPlan
+
+POOL = "local"
+WORKER = "backsight"
+HEARTBEAT = 5
+"""Seconds between two signs of life."""
+
+
+def service(plan: StackPlan) -> Service:
+    """The process worker, as a service."""
+    api = f"{plan.url('prefect')}/api"
+    command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER)
+    return Service(
+        name="worker",
+        command=(sys.executable, *command, "--install-policy", "never"),
+        answers=lambda created: check(api, created),
+        address=f"pool {POOL}",
+        folder=plan.layout.folder("worker"),
+        environment={
+            "BACKSIGHT_HOME": str(plan.layout.home),
+            "PREFECT_HOME": str(plan.layout.folder("worker")),
+            "PREFECT_API_URL": api,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT),
+        },
+        needs=("prefect",),
+        stop_patience=8.0,  # Prefect would wait 30 s; its flow runs have had the signal too
+    )
+
+
+def check(api: str, created: float) -> None:
+    """Raise `NotReady` until the server has heard from this worker, and lately."""
+    workers = http.post(f"{api}/work_pools/{POOL}/workers/filter", {})
+    heard = max((last_heartbeat(w) for w in workers if w["name"] == WORKER), default=0.0)
+    if heard < max(created, time.time() - 4 * HEARTBEAT):
+        raise NotReady("the server has not heard from it yet")
+
+
+def last_heartbeat(worker: dict[str, Any]) -> float:
+    """Unix time of a worker's last sign of life; 0 before the first."""
+    stamp = worker["last_heartbeat_time"]
+    return datetime.fromisoformat(stamp).timestamp() if stamp else 0.0
