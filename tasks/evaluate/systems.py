@@ -1,0 +1,95 @@
+"""Every system's maps on one batch: the checkpoint's, and those of the baselines that it has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from model import baselines
+from model.baselines import target_maps
+from model.batch import Batch, Prediction, Targets, Views
+from tasks.evaluation import MODEL
+
+if TYPE_CHECKING:
+    from model.config import NetworkConfig
+
+Maps = NDArray[np.float64]
+Classes = NDArray[np.int64]
+
+NOISE = {"oracle_05cm": (0.05, 1.0), "oracle_10cm": (0.10, 2.0), "oracle_25cm": (0.25, 5.0)}
+"""Metres and degrees of pose error of the noisy oracles: the yardstick of "as good as localisation within x cm"."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one system says of V views."""
+
+    maps: Maps
+    """[V, K, C] distributions over the cells and the none bin."""
+    classes: Classes | None = None
+    """[V, K, G, G]; None for systems that know no classes."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the baselines know of the train split."""
+
+    maps: Maps
+    """[U, K, C] targets."""
+    valid: NDArray[np.bool_]
+    """[U, K]"""
+    none_rate: float
+    """Share of valid pairs that are out of view."""
+    commonest: Classes
+    """[K, G, G] commonest class of each cell by keyframe slot."""
+
+    @classmethod
+    def of(cls, batches: Iterable[Batch]) -> Learnt:
+        """From batches of the train split."""
+        maps, valid, visible, votes = [], [], [], []
+        for batch in batches:
+            maps.append(target_maps(batch.targets))
+            valid.append(batch.views.valid[:, :-1].numpy())
+            visible.append(batch.targets.visible.numpy())
+            votes.append(np.stack([(batch.targets.classes == c).sum(0).numpy() for c in range(3)]))
+        known = np.concatenate(valid)
+        none_rate = 1 - float(np.concatenate(visible)[known].mean())
+        return cls(np.concatenate(maps), known, none_rate, np.sum(votes, axis=0).argmax(axis=0))
+
+
+def answers(
+    batch: Batch, prediction: Prediction, before: Targets, learnt: Learnt, config: NetworkConfig, draw: torch.Generator
+) -> dict[str, Answer]:
+    """System -> its answer to a batch; `before` are the targets of the frames before, for the same keyframes."""
+    views, keyframes = batch.targets.visible.shape
+    truth, grid = target_maps(batch.targets), config.grid
+    cells = grid * grid + 1
+    shape = (views, *learnt.commonest.shape)
+    return {
+        MODEL: Answer(model_maps(prediction), prediction.classes.argmax(dim=2).numpy()),
+        "uniform": Answer(baselines.uniform(views, keyframes, cells)),
+        "always_none": Answer(baselines.always_none(views, keyframes, cells), np.zeros(shape, np.int64)),
+        "centre": Answer(baselines.centre_prior(views, keyframes, grid, learnt.none_rate)),
+        "train_mean": Answer(baselines.train_mean(learnt.maps, learnt.valid, views)),
+        "slot_mean": Answer(
+            baselines.slot_mean(learnt.maps, learnt.valid, views), np.broadcast_to(learnt.commonest, shape)
+        ),
+        "copy_previous": Answer(baselines.copy_previous(target_maps(before)), before.classes.numpy()),
+        **{name: Answer(noisy(batch.views, config, *error, draw)) for name, error in NOISE.items()},
+        "oracle": Answer(baselines.oracle(truth), batch.targets.classes.numpy()),
+    }
+
+
+def model_maps(prediction: Prediction) -> Maps:
+    """[V, K, C] the keyframes' distributions, without the goal query's."""
+    return prediction.logits[:, :-1].double().softmax(dim=-1).numpy()
+
+
+def noisy(views: Views, config: NetworkConfig, metres: float, degrees: float, draw: torch.Generator) -> Maps:
+    """The noisy oracle at the network's sizes."""
+    return baselines.noisy_oracle(views, config.grid, config.patches, metres, degrees, draw)
