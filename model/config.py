@@ -124,6 +124,10 @@ class LanguageConfig(Section):
     depth: int = Field(4, ge=1)
     heads: int = Field(4, ge=1)
     kv_heads: int = Field(4, ge=1)
+    tied: bool = Field(True, description="One matrix for input and output words, as small models have it.")
+    vision_depth: int = Field(1, ge=1, description="The vision tower is part of the checkpoint, but is not run.")
+    vision_width: int = Field(16, ge=16)
+    vision_mlp_width: int = Field(16, ge=16)
     attention: Literal["blocks", "full", "causal"] = Field(
         "blocks",
         description="blocks: keyframe k and query k see the instruction, the current view and themselves; "
@@ -144,6 +148,10 @@ class LanguageConfig(Section):
             depth=28,
             heads=28,
             kv_heads=4,
+            tied=False,
+            vision_depth=32,
+            vision_width=1280,
+            vision_mlp_width=3420,
             text_length=256,
             checkpointing=True,
             lora=LoraConfig(),

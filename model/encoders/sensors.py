@@ -10,6 +10,7 @@ from model.batch import Geometry, Views
 from model.config import NetworkConfig
 from model.encoders.base import GeometryEncoder, centre_indices, patch_centres
 from model.geometry import encode_poses, relative_pose, transform, unproject
+from model.placement import plain_arithmetic
 
 SAMPLES = 4
 """Points that describe a patch's surface, a side."""
@@ -31,10 +32,11 @@ class SensorsEncoder(GeometryEncoder):
     def forward(self, views: Views) -> Geometry:
         """See `GeometryEncoder`; the colours are not read."""
         height, width = views.depth.shape[-2:]
-        to_current = relative_pose(views.pose[:, -1:], views.pose)
-        centres, centres_valid = patch_centres(views.depth, views.intrinsics, to_current, self.patches)
-        points = transform(to_current[..., None, :, :], unproject(views.depth, views.intrinsics))
-        world_to_camera = encode_poses(views.pose.roll(1, dims=1), views.intrinsics.roll(1, dims=1), height, width)
+        with plain_arithmetic(views.depth.device):
+            to_current = relative_pose(views.pose[:, -1:], views.pose)
+            centres, centres_valid = patch_centres(views.depth, views.intrinsics, to_current, self.patches)
+            points = transform(to_current[..., None, :, :], unproject(views.depth, views.intrinsics))
+            pose_enc = encode_poses(views.pose, views.intrinsics, height, width)
         certain = torch.ones_like(views.depth)
         return Geometry(
             tokens=self._tokens(points, views.depth > 0, centres, to_current),
@@ -42,7 +44,7 @@ class SensorsEncoder(GeometryEncoder):
             points_valid=centres_valid & views.valid[..., None],
             depth=views.depth,
             depth_conf=certain,
-            pose_enc=world_to_camera.roll(-1, dims=1),
+            pose_enc=pose_enc,
             world_points=points,
             world_points_conf=certain,
         )

@@ -14,6 +14,7 @@ from model.encoders.base import GeometryEncoder, patch_centres
 from model.encoders.vggt.network import VGGT
 from model.errors import DataError
 from model.geometry import decode_poses
+from model.placement import plain_arithmetic
 
 
 class VGGTEncoder(GeometryEncoder):
@@ -35,8 +36,9 @@ class VGGTEncoder(GeometryEncoder):
         output = self.vggt(images, valid)
         poses = output.pose_steps[-1].roll(-1, dims=1).float()
         depth = resize(output.depth.roll(-1, dims=1).float(), height, width)
-        to_current, intrinsics = decode_poses(poses, height, width)
-        points, _ = patch_centres(depth, intrinsics, to_current, self.patches)
+        with plain_arithmetic(depth.device):
+            to_current, intrinsics = decode_poses(poses, height, width)
+            points, _ = patch_centres(depth, intrinsics, to_current, self.patches)
         world = output.points.roll(-1, dims=1).float().movedim(-1, 2)
         return Geometry(
             tokens=output.tokens.roll(-1, dims=1),

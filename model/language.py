@@ -1,0 +1,202 @@
+"""Qwen2.5-VL (transformers) as the reasoner: instruction, views and queries in, hidden states out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from model.attention import BLOCKS, register_block_attention
+from model.batch import TensorRecord, Text
+from model.config import LanguageConfig, LoraConfig
+from model.errors import UsageError
+from model.sequence import Sequence, Vocabulary, lay_out
+
+EXTRA_TOKENS = 3
+"""Placeholder, start and end of a view: they follow the text tokens of a tokenizer that was trained on the data."""
+
+ROTARY_BASE = 1e6
+VISION_HEAD_WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Hidden(TensorRecord):
+    """Hidden states of the last layer, and of the layer whose features are aligned across frames."""
+
+    current: Tensor
+    """[B, N, width] at the current view's patches."""
+    keyframes: Tensor
+    """[B, K, N, width] at the keyframes' patches."""
+    queries: Tensor
+    """[B, K + 1, width]: a query a keyframe, then the goal query."""
+    early_current: Tensor
+    """[B, N, width]."""
+    early_keyframes: Tensor
+    """[B, K, N, width]."""
+
+
+class LanguageModel(nn.Module):
+    """Splices visual tokens and learned queries into Qwen2.5-VL and reads their hidden states.
+
+    Args:
+        config: sizes, source and attention.
+        tokenizer_size: tokens of the tokenizer; read only where the model is made from scratch.
+        alignment_layer: layer after which the early states are taken; 0 = the embeddings.
+    """
+
+    def __init__(self, config: LanguageConfig, tokenizer_size: int, alignment_layer: int) -> None:
+        super().__init__()
+        self.attention, self.alignment_layer = config.attention, alignment_layer
+        self.backbone = build_language(config, tokenizer_size)
+        inner = self.backbone.config
+        self.vocabulary = Vocabulary(inner.image_token_id, inner.vision_start_token_id, inner.vision_end_token_id)
+        self.merge = inner.vision_config.spatial_merge_size
+        self.width = inner.text_config.hidden_size
+        # One vector for all keyframes: which of them a query asks for follows from what it sees.
+        self.queries = nn.Parameter(torch.empty(2, self.width).normal_(std=inner.text_config.initializer_range))
+
+    def forward(self, text: Text, views: Tensor, valid: Tensor) -> Hidden:
+        """Instructions, visual tokens [B, S, N, width] (current view last), valid keyframes [B, K] -> hidden states."""
+        patches = round(views.shape[2] ** 0.5)
+        sequence = lay_out(text, valid, patches, self.vocabulary, causal=self.attention == "causal")
+        grid = torch.tensor([[1, patches * self.merge, patches * self.merge]], device=views.device)
+        states = self.backbone.model(
+            input_ids=sequence.ids,
+            position_ids=sequence.positions,
+            mm_token_type_ids=sequence.types,
+            image_grid_thw=grid.expand(views.shape[0] * views.shape[1], -1),
+            mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=[self._inserted(views, sequence)])},
+            output_hidden_states=True,
+            use_cache=False,
+            **self._visibility(sequence),
+        )
+        last, early = states.last_hidden_state, states.hidden_states[self.alignment_layer]
+        return Hidden(
+            current=last[:, sequence.current],
+            keyframes=last[:, sequence.keyframes],
+            queries=last[:, sequence.queries],
+            early_current=early[:, sequence.current],
+            early_keyframes=early[:, sequence.keyframes],
+        )
+
+    def load(self, device: torch.device | str) -> None:
+        """Bring the weights onto a device; with `unload` this lets other parts have its memory between two calls."""
+        self.to(device)
+
+    def unload(self) -> None:
+        """Move the weights to the host's memory and give the device's back."""
+        self.to("cpu")
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _inserted(self, views: Tensor, sequence: Sequence) -> Tensor:
+        """[B * V, width]: what takes the placeholders' places, in the order of the sequence."""
+        items, keyframes = views.shape[0], views.shape[1] - 1
+        queries = torch.cat([self.queries[:1].expand(keyframes, -1), self.queries[1:]]).to(views.dtype)
+        whole = views.new_zeros(items, sequence.ids.shape[1], self.width)
+        places = torch.cat([sequence.keyframes.flatten(), sequence.current, sequence.queries])
+        vectors = torch.cat([views.flatten(1, 2), queries.expand(items, -1, -1)], dim=1)
+        return whole.index_copy(1, places, vectors)[:, sequence.slots].flatten(0, 1)
+
+    def _visibility(self, sequence: Sequence) -> dict[str, Any]:
+        """The arguments that tell the layers who sees whom."""
+        if self.attention == "blocks":
+            layout = {"prefix": sequence.prefix, "block": sequence.block, "seen": sequence.seen}
+            return {"attention_mask": {"full_attention": None}, **layout}
+        mask = sequence.seen[:, None, None]
+        if self.attention == "causal":
+            length = sequence.ids.shape[1]
+            mask = mask & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
+        return {"attention_mask": {"full_attention": mask}}
+
+
+def build_language(config: LanguageConfig, tokenizer_size: int) -> Qwen2_5_VLForConditionalGeneration:
+    """The backbone from a local folder, from the hub, or from the config's own sizes with random weights.
+
+    Raises:
+        UsageError: the source is neither a folder nor a hub id that can be read.
+    """
+    if config.source is None:
+        backbone = Qwen2_5_VLForConditionalGeneration(language_config(config, tokenizer_size))
+    else:
+        backbone = _read_backbone(config.source)
+    if config.attention == "blocks":
+        register_block_attention()
+        backbone.set_attn_implementation({"text_config": BLOCKS, "vision_config": "sdpa"})
+    if config.checkpointing:
+        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+    if config.lora is not None:
+        add_lora(backbone, config.lora)
+    return backbone
+
+
+def language_config(config: LanguageConfig, tokenizer_size: int) -> Qwen2_5_VLConfig:
+    """The library's config for the sizes of ours."""
+    text = {
+        "vocab_size": tokenizer_size + EXTRA_TOKENS,
+        "hidden_size": config.width,
+        "intermediate_size": config.mlp_width,
+        "num_hidden_layers": config.depth,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": ROTARY_BASE,
+            "mrope_section": rotary_sections(config.width // config.heads),
+        },
+        "initializer_range": config.width**-0.5,
+        "bos_token_id": None,
+        "eos_token_id": None,
+    }
+    vision = {
+        "depth": config.vision_depth,
+        "hidden_size": config.vision_width,
+        "intermediate_size": config.vision_mlp_width,
+        "num_heads": max(config.vision_width // VISION_HEAD_WIDTH, 1),
+        "out_hidden_size": config.width,
+        "fullatt_block_indexes": [config.vision_depth - 1],
+    }
+    return Qwen2_5_VLConfig(
+        text_config=text,
+        vision_config=vision,
+        image_token_id=tokenizer_size,
+        vision_start_token_id=tokenizer_size + 1,
+        vision_end_token_id=tokenizer_size + 2,
+        tie_word_embeddings=config.tied,
+    )
+
+
+def rotary_sections(head_width: int) -> list[int]:
+    """Rotary pairs for time, row and column: 2 : 3 : 3 as in the published model (16, 24, 24 of 64)."""
+    pairs = head_width // 2
+    place = 3 * pairs // 8
+    return [pairs - 2 * place, place, place]
+
+
+def add_lora(backbone: Qwen2_5_VLForConditionalGeneration, config: LoraConfig) -> None:
+    """Put low-rank adapters beside the language layers' projections (not the vision tower's)."""
+    from peft import LoraConfig as PeftConfig
+    from peft import inject_adapter_in_model
+
+    names = "|".join(config.targets)
+    adapters = PeftConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=rf".*language_model\.layers\..*\.({names})",
+    )
+    inject_adapter_in_model(adapters, backbone)
+
+
+def _read_backbone(source: str) -> Qwen2_5_VLForConditionalGeneration:
+    try:
+        return Qwen2_5_VLForConditionalGeneration.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The language model cannot be read from {source} ({str(error).splitlines()[0]}): "
+            f"give a folder with config.json and weights, or a hub id that this machine can reach."
+        ) from error

@@ -1,0 +1,130 @@
+"""The whole network: views and an instruction in, a heatmap for every keyframe out (design section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from model.batch import Geometry, Prediction, Text, Views
+from model.config import NetworkConfig
+from model.encoders import ENCODERS
+from model.encoders.base import patch_centres
+from model.encoders.dinov3 import DINOv3
+from model.fusion import Fusion
+from model.geometry import decode_poses
+from model.heads import AlignmentHead, HeatmapHead
+from model.language import LanguageModel
+from model.placement import device_of, place, plain_arithmetic
+from model.trainable import frozen_modules, select_trainable
+
+PADDED_LOGIT = -30.0
+"""Logit of a padded keyframe's cells, whose map is thereby all none."""
+
+
+class SpatialMLLM(nn.Module):
+    """Geometry encoders and DINOv3, fused patch by patch, read by Qwen2.5-VL, turned into heatmaps.
+
+    Parts, by the names that `set_trainable` and checkpoints know: `encoders.<name>`, `dinov3`, `fusion`, `language`,
+    `head`, `alignment`.
+
+    Args:
+        config: the sizes.
+        tokenizer_size: tokens of the tokenizer that makes `Text`.
+    """
+
+    def __init__(self, config: NetworkConfig, tokenizer_size: int) -> None:
+        super().__init__()
+        self.config = config
+        self.encoders = nn.ModuleDict({name: ENCODERS[name](config) for name in config.encoders})
+        self.dinov3 = DINOv3(config.dinov3) if config.dinov3 is not None else None
+        self.language = LanguageModel(config.language, tokenizer_size, config.head.alignment_layer)
+        widths = [encoder.token_width for encoder in self.encoders.values()]
+        appearance = [self.dinov3.token_width] if self.dinov3 is not None else []
+        self.fusion = Fusion(config, widths + appearance, self.language.width)
+        self.head = HeatmapHead(config, self.language.width)
+        self.alignment = AlignmentHead(self.language.width, config.head.alignment_width)
+        self.set_trainable(())
+
+    def forward(self, views: Views, text: Text) -> Prediction:
+        """K keyframes and the current view, and what is to be done -> maps; see `Prediction`.
+
+        The outputs lie on the device of `head`, the geometry on that of its encoder.
+        """
+        with self._arithmetic(views.rgb.device):
+            geometry, tokens = self._encode(views)
+            device = device_of(self.fusion)
+            points, known = geometry[0].points.to(device), geometry[0].points_valid.to(device)
+            fused = self.fusion([part.to(device) for part in tokens], points, known)
+            device = device_of(self.language)
+            hidden = self.language(text.to(device), fused.to(device), views.valid[:, :-1].to(device))
+            hidden = hidden.to(device_of(self.head))
+            output = self.head(hidden, *self._cell_centres(geometry[0]))
+            current, keyframes = self.alignment(hidden.early_current), self.alignment(hidden.early_keyframes)
+        return Prediction(
+            logits=blank_padding(output.logits, views.valid[:, :-1].to(output.logits.device)),
+            classes=output.classes.float(),
+            turn=output.turn.float(),
+            current_tokens=current,
+            keyframe_tokens=keyframes,
+            geometry=geometry,
+        )
+
+    def set_trainable(self, names: Collection[str]) -> None:
+        """Train the named parts alone (none named = all that the config lets be trained); see `trainable`."""
+        select_trainable(self, self.config, names)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As in torch, but what is not trained stays in eval(): DINOv3 is random in train()."""
+        super().train(mode)
+        for module in frozen_modules(self):
+            module.eval()
+        return self
+
+    def place(self) -> Self:
+        """Put each part on the device that the config names for it; what has none stays where it is."""
+        place(self, self.config.devices)
+        return self
+
+    def _encode(self, views: Views) -> tuple[tuple[Geometry, ...], list[Tensor]]:
+        """Geometry of all encoders, and the tokens of all encoders and DINOv3."""
+        geometry = []
+        for encoder in self.encoders.values():
+            with _gradients(encoder):
+                geometry.append(encoder(views.to(device_of(encoder))))
+        tokens = [part.tokens for part in geometry]
+        if self.dinov3 is not None:
+            with _gradients(self.dinov3):
+                tokens.append(self.dinov3(views.rgb.to(device_of(self.dinov3))))
+        return tuple(geometry), tokens
+
+    def _cell_centres(self, geometry: Geometry) -> tuple[Tensor, Tensor]:
+        """[B, G * G, 3] centres of the current view's cells in its own frame, and whether they are known."""
+        depth, encoding = (part[:, -1:].to(device_of(self.head)) for part in (geometry.depth, geometry.pose_enc))
+        with plain_arithmetic(depth.device):
+            to_current, intrinsics = decode_poses(encoding, *depth.shape[-2:])
+            points, known = patch_centres(depth, intrinsics, to_current, self.config.grid)
+        return points[:, 0], known[:, 0]
+
+    def _arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
+        """Autocast where the config asks for short floats and the caller has not chosen already."""
+        wanted = self.config.dtype != "float32" and not torch.is_autocast_enabled(device.type)
+        return torch.autocast(device.type, getattr(torch, self.config.dtype)) if wanted else nullcontext()
+
+
+def blank_padding(logits: Tensor, valid: Tensor) -> Tensor:
+    """[B, K + 1, C] logits with the rows of padded keyframes (`valid` [B, K] False) made all none."""
+    none = torch.full_like(logits[:, :-1], PADDED_LOGIT)
+    none[..., -1] = 0
+    keyframes = torch.where(valid[..., None], logits[:, :-1], none)
+    return torch.cat([keyframes, logits[:, -1:]], dim=1)
+
+
+def _gradients(part: nn.Module) -> AbstractContextManager[None]:
+    """No graph is kept of a part in which nothing is trained."""
+    trained = any(parameter.requires_grad for parameter in part.parameters())
+    return torch.set_grad_enabled(trained and torch.is_grad_enabled())
