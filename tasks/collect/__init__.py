@@ -1,0 +1,1 @@
+"""Stage `collect`: walks through buildings in a simulator, recorded as a dataset."""

@@ -1,0 +1,224 @@
+"""Where one can stand and how far it is to walk: a 5 cm grid, and Dijkstra fields with moves of up to three cells."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import gcd
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.collect.embedded.plans import WALL
+from tasks.collect.embedded.rooms import FloorPlan, Rect
+from tasks.collect.simulator import DistanceField, Points
+
+CELL = 0.05
+"""Side of a cell in metres."""
+RADIUS = 0.18
+"""The agent's radius in metres."""
+
+MOVES = [
+    (dz, dx)
+    for dz in range(4)
+    for dx in range(-3, 4)
+    if (dz > 0 or dx > 0) and gcd(dz, abs(dx)) == 1
+]  # fmt: skip
+"""Half of the moves from a cell to those within three rows and columns (the other half are their opposites)."""
+
+
+class NavigationGrid:
+    """The floor of one building as cells that hold an agent's centre."""
+
+    def __init__(self, plan: FloorPlan, obstacles: tuple[Rect, ...]) -> None:
+        bounds = plan.bounds.grown(CELL)
+        self.x0, self.z0 = bounds.x0, bounds.z0
+        self.shape = (int(np.ceil(bounds.depth / CELL)), int(np.ceil(bounds.width / CELL)))
+        floor = np.zeros(self.shape, dtype=np.uint8)
+        for room in plan.rooms:
+            floor[self.span(room.cell.grown(-WALL / 2))] = 1
+        for door in plan.doors:
+            (x0, z0), (x1, z1) = door.ends
+            gap = Rect(x0, z0 - WALL, x1, z1 + WALL) if door.axis == "x" else Rect(x0 - WALL, z0, x1 + WALL, z1)
+            floor[self.span(gap)] = 1
+        for thing in obstacles:
+            floor[self.cover(thing)] = 0
+        distance = cv2.distanceTransform(np.pad(floor, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        self.clearance: NDArray[np.float32] = (distance - 0.5) * CELL
+        """[rows, columns] metres from a cell's centre to the nearest obstacle."""
+        standable = (self.clearance >= RADIUS).astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(standable, connectivity=4)
+        largest = int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) + 1 if len(stats) > 1 else -1
+        self.free: NDArray[np.bool_] = labels == largest
+        """[rows, columns] the largest connected set of cells that hold an agent."""
+
+    def span(self, rect: Rect) -> tuple[slice, slice]:
+        """Cells whose centres lie in a rectangle."""
+        rows = np.ceil((np.array([rect.z0, rect.z1]) - self.z0) / CELL - 0.5 - 1e-6).astype(int)
+        columns = np.ceil((np.array([rect.x0, rect.x1]) - self.x0) / CELL - 0.5 - 1e-6).astype(int)
+        return slice(max(rows[0], 0), max(rows[1], 0)), slice(max(columns[0], 0), max(columns[1], 0))
+
+    def cover(self, rect: Rect) -> tuple[slice, slice]:
+        """Cells that a rectangle touches."""
+        rows = (np.array([rect.z0, rect.z1]) - self.z0) / CELL
+        columns = (np.array([rect.x0, rect.x1]) - self.x0) / CELL
+        return (
+            slice(max(int(np.floor(rows[0] + 1e-6)), 0), max(int(np.ceil(rows[1] - 1e-6)), 0)),
+            slice(max(int(np.floor(columns[0] + 1e-6)), 0), max(int(np.ceil(columns[1] - 1e-6)), 0)),
+        )
+
+    def cell_of(self, points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column of points ([n, 3])."""
+        rows = np.floor((points[:, 2] - self.z0) / CELL).astype(np.int64)
+        columns = np.floor((points[:, 0] - self.x0) / CELL).astype(np.int64)
+        return rows, columns
+
+    def point_of(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Points:
+        """[n, 3] centres of cells, on the floor."""
+        return np.stack([self.x0 + (columns + 0.5) * CELL, np.zeros(len(rows)), self.z0 + (rows + 0.5) * CELL], axis=1)
+
+    def is_free(self, points: Points) -> NDArray[np.bool_]:
+        """[n] whether an agent can stand at points ([n, 3])."""
+        rows, columns = self.cell_of(points)
+        inside = (rows >= 0) & (rows < self.shape[0]) & (columns >= 0) & (columns < self.shape[1])
+        free = np.zeros(len(points), dtype=bool)
+        free[inside] = self.free[rows[inside], columns[inside]]
+        return free
+
+    def is_clear(self, start: Points, end: Points) -> bool:
+        """Whether an agent can walk straight between two points ([3]): checked every 2 cm."""
+        count = max(2, int(np.ceil(np.linalg.norm(end - start) / 0.02)) + 1)
+        return bool(self.is_free(start + np.linspace(0, 1, count)[:, None] * (end - start)).all())
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """[rows, columns] the number of a free cell among all free cells; -1 elsewhere."""
+        numbers = np.full(self.shape, -1, dtype=np.int64)
+        numbers[self.free] = np.arange(self.free.sum())
+        return numbers
+
+    @cached_property
+    def graph(self):  # noqa: ANN201  scipy's sparse types are not public
+        """Sparse matrix of move lengths in metres between free cells; a long move needs all cells that it crosses."""
+        from scipy.sparse import csr_array
+
+        starts, ends, lengths = [], [], []
+        for dz, dx in MOVES:
+            allowed = self.free & self.moved(dz, dx)
+            for row, column in crossed(dz, dx):
+                allowed &= self.moved(row, column)
+            rows, columns = np.nonzero(allowed)
+            starts.append(self.numbers[rows, columns])
+            ends.append(self.numbers[rows + dz, columns + dx])
+            lengths.append(np.full(len(rows), np.hypot(dz, dx) * CELL))
+        count = int(self.free.sum())
+        pair = (np.concatenate(starts).astype(np.int32), np.concatenate(ends).astype(np.int32))
+        return csr_array((np.concatenate(lengths), pair), shape=(count, count))
+
+    def moved(self, dz: int, dx: int) -> NDArray[np.bool_]:
+        """[rows, columns] whether the cell at this offset from each cell is free."""
+        shifted = np.zeros(self.shape, dtype=bool)
+        rows, columns = self.shape
+        shifted[: rows - dz, max(-dx, 0) : columns - max(dx, 0)] = self.free[dz:, max(dx, 0) : columns - max(-dx, 0)]
+        return shifted
+
+    def field(self, goal: Points, reach: float = np.inf) -> GridField:
+        """Distances to `goal` ([3]; the nearest free cell stands for it), up to `reach` metres."""
+        from scipy.sparse.csgraph import dijkstra
+
+        start = self.nearest_free(goal)
+        lengths = dijkstra(self.graph, directed=False, indices=int(self.numbers[start]), limit=reach)
+        field = np.full(self.shape, np.inf)
+        field[self.free] = lengths
+        return GridField(self, field)
+
+    def nearest_free(self, point: Points) -> tuple[int, int]:
+        """Row and column of the free cell nearest to a point ([3])."""
+        rows, columns = self.cell_of(point[None])
+        row, column = int(rows[0]), int(columns[0])
+        if 0 <= row < self.shape[0] and 0 <= column < self.shape[1] and self.free[row, column]:
+            return row, column
+        free_rows, free_columns = np.nonzero(self.free)
+        best = int(np.argmin((free_rows - row) ** 2 + (free_columns - column) ** 2))
+        return int(free_rows[best]), int(free_columns[best])
+
+    def path(self, start: Points, goal: Points) -> Points | None:
+        """[n, 3] corners of a shortest path: descent of the field, then pulled straight."""
+        if not self.is_free(start[None])[0] or not self.is_free(goal[None])[0]:
+            return None
+        field = self.field(goal)
+        rows, columns = self.cell_of(start[None])
+        at = (int(rows[0]), int(columns[0]))
+        if not np.isfinite(field.metres[at]):
+            return None
+        cells = [at]
+        while field.metres[at] > 0:
+            at = field.step(at)
+            cells.append(at)
+        points = self.point_of(np.array([c[0] for c in cells]), np.array([c[1] for c in cells]))
+        points[0], points[-1] = start, goal
+        return self.pulled(points)
+
+    def pulled(self, points: Points) -> Points:
+        """Leave out corners that a straight walk can skip."""
+        kept, at = [0], 0
+        while at < len(points) - 1:
+            nearer, farther = at + 1, len(points) - 1
+            while nearer < farther:
+                middle = (nearer + farther + 1) // 2
+                nearer, farther = (middle, farther) if self.is_clear(points[at], points[middle]) else (nearer, middle - 1)
+            kept.append(nearer)
+            at = nearer
+        return points[kept]
+
+
+def crossed(dz: int, dx: int) -> list[tuple[int, int]]:
+    """Cells between the ends of a move that the straight line touches."""
+    steps = 12
+    cells = {(round(dz * i / steps), int(np.floor(dx * i / steps + 0.5))) for i in range(1, steps)}
+    return sorted(cells - {(0, 0), (dz, dx)})
+
+
+class GridField(DistanceField):
+    """Distances to one goal over a grid."""
+
+    def __init__(self, grid: NavigationGrid, metres: NDArray[np.float64]) -> None:
+        self.grid = grid
+        self.metres = metres
+        """[rows, columns] metres; inf where unreachable."""
+
+    def at(self, points: Points) -> Points:
+        """See DistanceField: interpolated between the free cells around each point."""
+        grid = self.grid
+        v, u = (points[:, 2] - grid.z0) / CELL - 0.5, (points[:, 0] - grid.x0) / CELL - 0.5
+        row, column = np.floor(v).astype(np.int64), np.floor(u).astype(np.int64)
+        total, weight = np.zeros(len(points)), np.zeros(len(points))
+        for i in (0, 1):
+            for j in (0, 1):
+                r, c = np.clip(row + i, 0, grid.shape[0] - 1), np.clip(column + j, 0, grid.shape[1] - 1)
+                value = self.metres[r, c]
+                share = np.abs(1 - i - (v - row)) * np.abs(1 - j - (u - column)) * np.isfinite(value)
+                total += share * np.where(np.isfinite(value), value, 0)
+                weight += share
+        return np.where(grid.is_free(points) & (weight > 1e-9), total / np.maximum(weight, 1e-9), np.inf)
+
+    def sample(self, nearest: float, farthest: float, count: int, rng: np.random.Generator) -> Points:
+        """See DistanceField."""
+        rows, columns = np.nonzero((self.metres >= nearest) & (self.metres <= farthest))
+        if len(rows) == 0:
+            return np.zeros((0, 3))
+        chosen = rng.choice(len(rows), size=min(count, len(rows)), replace=False)
+        return self.grid.point_of(rows[chosen], columns[chosen])
+
+    def step(self, at: tuple[int, int]) -> tuple[int, int]:
+        """The neighbouring cell through which the shortest way leads."""
+        best, chosen = np.inf, at
+        for dz, dx in (*MOVES, *((-a, -b) for a, b in MOVES)):
+            row, column = at[0] + dz, at[1] + dx
+            if not (0 <= row < self.grid.shape[0] and 0 <= column < self.grid.shape[1]):
+                continue
+            length = self.metres[row, column] + np.hypot(dz, dx) * CELL
+            blocked = any(not self.grid.free[at[0] + a, at[1] + b] for a, b in crossed(dz, dx))
+            if not blocked and length < best and self.metres[row, column] < self.metres[at]:
+                best, chosen = length, (row, column)
+        return chosen

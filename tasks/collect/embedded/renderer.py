@@ -1,0 +1,147 @@
+"""Draws one building at a time in a standalone EGL context: colour, z-depth and object id in a single pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.collect.camera import Camera
+from tasks.collect.embedded.baked import BakedMesh
+from tasks.collect.embedded.materials import PICTURES, SIDE, textures
+from tasks.collect.simulator import Observation
+from tasks.errors import UsageError
+
+if TYPE_CHECKING:
+    import moderngl
+
+NEAR, FAR = 0.02, 100.0
+"""Clipping planes in metres."""
+
+MESA = "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
+
+VERTEX = """
+#version 330
+uniform mat4 clip_from_world;
+in vec3 position; in vec3 uvl; in vec4 colour; in float object_id;
+out vec2 uv; flat out float layer; out vec3 tint; flat out float id; out float z;
+void main() {
+    gl_Position = clip_from_world * vec4(position, 1.0);
+    uv = uvl.xy; layer = uvl.z; tint = colour.rgb; id = object_id; z = gl_Position.w;
+}
+"""
+FRAGMENT = f"""
+#version 330
+uniform sampler2DArray materials; uniform sampler2DArray pictures;
+in vec2 uv; flat in float layer; in vec3 tint; flat in float id; in float z;
+layout(location = 0) out vec4 rgb;
+layout(location = 1) out vec2 depth_and_id;
+void main() {{
+    vec3 surface = layer < {PICTURES}.0 ? texture(materials, vec3(uv, layer)).rgb
+                                        : texture(pictures, vec3(uv, layer - {PICTURES}.0)).rgb;
+    rgb = vec4(surface * tint, 1.0);
+    depth_and_id = vec2(z, id);
+}}
+"""
+
+
+def clip_from_camera(camera: Camera) -> NDArray[np.float64]:
+    """[4, 4] projection of OpenCV camera coordinates to OpenGL clip space; w = z-depth; image rows run downwards.
+
+    The picture is drawn upside down in OpenGL's sense, so that the first row read back is the top row.
+    """
+    f = camera.focal
+    return np.array(
+        [
+            [2 * f / camera.width, 0, 0, 0],
+            [0, 2 * f / camera.height, 0, 0],
+            [0, 0, (FAR + NEAR) / (FAR - NEAR), -2 * FAR * NEAR / (FAR - NEAR)],
+            [0, 0, 1, 0],
+        ]
+    )
+
+
+def open_context() -> moderngl.Context:
+    """A context without a window. Raises UsageError where the machine has no EGL."""
+    import moderngl
+
+    try:
+        return moderngl.create_standalone_context(backend="egl", require=330)
+    except Exception as error:
+        raise UsageError(
+            f"The embedded simulator cannot draw: no EGL context with OpenGL 3.3 ({error}). "
+            f"Install Debian's packages {MESA} (or a GPU driver with EGL)."
+        ) from error
+
+
+class Renderer:
+    """Keeps context, shader and materials; buildings and image sizes come and go."""
+
+    def __init__(self) -> None:
+        self.context = open_context()
+        self.program = self.context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
+        self.program["materials"] = 0
+        self.program["pictures"] = 1
+        self.materials = self.texture_array(textures())
+        self.pictures: moderngl.TextureArray | None = None
+        self.mesh: list[Any] = []
+        self.frame: tuple[tuple[int, int], list[Any]] = ((0, 0), [])
+        self.context.enable(self.context.DEPTH_TEST | self.context.CULL_FACE)
+        # The projection flips the image, and with it the sense in which triangles turn.
+        self.context.front_face = "cw"
+
+    def texture_array(self, images: NDArray[np.uint8]) -> moderngl.TextureArray:
+        """[n, SIDE, SIDE, 3] images as a repeating, mip-mapped texture array."""
+        array = self.context.texture_array((SIDE, SIDE, len(images)), 3, np.ascontiguousarray(images).tobytes())
+        array.build_mipmaps()
+        array.filter = (self.context.LINEAR_MIPMAP_LINEAR, self.context.LINEAR)
+        return array
+
+    def show(self, mesh: BakedMesh) -> None:
+        """Make `mesh` the building that is drawn from now on."""
+        self.forget()
+        vertices = self.context.buffer(mesh.interleaved())
+        faces = self.context.buffer(mesh.faces.astype(np.uint32).tobytes())
+        content = [(vertices, "3f 3f 4f1 1f", "position", "uvl", "colour", "object_id")]
+        self.mesh = [self.context.vertex_array(self.program, content, faces), vertices, faces]
+        self.pictures = self.texture_array(mesh.pictures)
+
+    def forget(self) -> None:
+        """Free the building's memory."""
+        for thing in (*self.mesh, *([self.pictures] if self.pictures else [])):
+            thing.release()
+        self.mesh, self.pictures = [], None
+
+    def target(self, camera: Camera) -> Any:
+        """The framebuffer for this image size, made anew when the size changes."""
+        size = (camera.width, camera.height)
+        if self.frame[0] != size:
+            for thing in self.frame[1]:
+                thing.release()
+            rgb, extra = self.context.texture(size, 4), self.context.texture(size, 2, dtype="f4")
+            depth = self.context.depth_texture(size)
+            framebuffer = self.context.framebuffer([rgb, extra], depth)
+            self.frame = (size, [framebuffer, rgb, extra, depth])
+        return self.frame[1][0]
+
+    def draw(self, pose: NDArray[np.float64], camera: Camera) -> Observation:
+        """RGB, z-depth and ids from `pose` ([4, 4] camera-to-world, OpenCV)."""
+        assert self.pictures is not None, "show a building first"
+        target = self.target(camera)
+        target.use()
+        target.clear()
+        matrix = clip_from_camera(camera) @ np.linalg.inv(pose)
+        self.program["clip_from_world"].write(matrix.T.astype("f4").tobytes())
+        self.materials.use(0)
+        self.pictures.use(1)
+        self.mesh[0].render()
+        shape = (camera.height, camera.width)
+        rgb = np.frombuffer(target.read(components=4), dtype=np.uint8).reshape(*shape, 4)[..., :3]
+        extra = np.frombuffer(target.read(components=2, attachment=1, dtype="f4"), dtype=np.float32).reshape(*shape, 2)
+        return Observation(np.ascontiguousarray(rgb), np.ascontiguousarray(extra[..., 0]), extra[..., 1].astype(np.uint16))
+
+    def close(self) -> None:
+        """Free everything, the context too."""
+        self.forget()
+        self.context.release()

@@ -1,0 +1,85 @@
+"""The embedded simulator: procedural buildings behind the `Simulator` interface. Scene ids are `b<seed>`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.collect.camera import Camera
+from tasks.collect.embedded.building import Building, build
+from tasks.collect.embedded.navigation import NavigationGrid
+from tasks.collect.embedded.renderer import Renderer
+from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
+from tasks.errors import DataError, UsageError
+
+LEAST_FLOOR = 4.0
+"""Square metres on which an agent can stand; less is no building to walk in."""
+
+
+def scene_id(seed: int) -> str:
+    """Id of a seed's building."""
+    return f"b{seed}"
+
+
+def seed_of_scene(scene: str) -> int:
+    """Seed in a scene id. Raises UsageError for other names."""
+    if not (scene.startswith("b") and scene[1:].isdigit()):
+        raise UsageError(f"{scene!r} is no scene of the embedded simulator: its scenes are named b<seed>, like b17.")
+    return int(scene[1:])
+
+
+class EmbeddedSimulator(Simulator):
+    """Builds, draws and walks one building at a time; the GL context is opened once."""
+
+    def __init__(self, rooms: tuple[int, int] = (4, 10)) -> None:
+        self.rooms = rooms
+        self.renderer = Renderer()
+        self.name = ""
+        self.building: Building
+        self.grid: NavigationGrid
+
+    def load(self, scene: str) -> None:
+        """See Simulator. Raises DataError where too little floor is left to walk on."""
+        self.building = build(seed_of_scene(scene), self.rooms)
+        self.grid = NavigationGrid(self.building.plan, self.building.obstacles)
+        area = float(self.grid.free.sum()) * 0.05**2
+        if area < LEAST_FLOOR:
+            raise DataError(f"Scene {scene} has {area:.1f} square metres of connected floor; {LEAST_FLOOR} are needed.")
+        self.renderer.show(self.building.mesh)
+        self.name = scene
+
+    @property
+    def scene(self) -> str:
+        """See Simulator."""
+        return self.name
+
+    @property
+    def graph(self) -> SceneGraph:
+        """See Simulator."""
+        return self.building.graph
+
+    def render(self, pose: Points, camera: Camera) -> Observation:
+        """See Simulator."""
+        return self.renderer.draw(pose, camera)
+
+    def navigable_points(self, count: int, rng: np.random.Generator, clearance: float = 0.0) -> Points:
+        """See Simulator. Where no cell has the clearance, those with the most of it serve."""
+        room = np.where(self.grid.free, self.grid.clearance, -1.0)
+        rows, columns = np.nonzero(room >= min(clearance + 0.18, float(room.max())))
+        chosen = rng.integers(len(rows), size=count)
+        return self.grid.point_of(rows[chosen], columns[chosen])
+
+    def is_clear(self, start: Points, end: Points) -> bool:
+        """See Simulator."""
+        return self.grid.is_clear(start, end)
+
+    def distances_to(self, goal: Points, reach: float = np.inf) -> DistanceField:
+        """See Simulator."""
+        return self.grid.field(goal, reach)
+
+    def shortest_path(self, start: Points, goal: Points) -> Points | None:
+        """See Simulator."""
+        return self.grid.path(start, goal)
+
+    def close(self) -> None:
+        """See Simulator."""
+        self.renderer.close()
