@@ -85,7 +85,8 @@ def prepare(folder: Path, sockets: Path) -> None:
     if not data.exists():
         initialise(folder / "data.new")
         (folder / "data.new").rename(data)
-    clear_stale_pid(data / "postmaster.pid")
+    for claim in (data / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
+        clear_stale(claim)
 
 
 def own(folder: Path) -> None:
@@ -115,16 +116,23 @@ def run(program: str, *arguments: str, statements: str = "") -> None:
         raise BacksightError(f"Postgres could not be set up: {program} left with code {done.returncode}: {words}")
 
 
-def clear_stale_pid(pid_file: Path) -> None:
-    """Remove the pid file of a killed server whose pid now belongs to something that is no Postgres.
+def clear_stale(claim: Path) -> None:
+    """Remove a killed server's lock file (its first word is a pid) where no running Postgres has that pid.
 
-    Postgres itself sees through a dead pid, but takes any living process with that number for its own.
+    Postgres itself sees through a pid that nobody has, but takes a zombie, or whatever got the number since, for
+    its own.
     """
-    if not pid_file.exists():
-        return
-    pid = int(pid_file.read_text().split()[0])
-    if psutil.pid_exists(pid) and psutil.Process(pid).name() != "postgres":
-        pid_file.unlink()
+    if claim.exists() and not is_postgres(int(claim.read_text().split()[0])):
+        claim.unlink()
+
+
+def is_postgres(pid: int) -> bool:
+    """Whether a pid is that of a Postgres that runs."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.name() == "postgres"
+    except psutil.NoSuchProcess:
+        return False
 
 
 def check(sockets: Path) -> None:

@@ -78,6 +78,17 @@ def is_alive(pid: int, created: float) -> bool:
     return found is not None and abs(found - created) <= CLOCK_SLACK
 
 
+def listens(pid: int, port: int) -> bool:
+    """Whether a process, or one that it started, is who listens on a port."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        sockets = [socket for one in family for socket in one.net_connections(kind="tcp")]
+    except psutil.NoSuchProcess:
+        return False
+    return any(s.status == psutil.CONN_LISTEN and s.laddr.port == port for s in sockets)
+
+
 def members(home: Path, service: str | None = None) -> list[psutil.Process]:
     """The running processes of a stack, or of one of its services, by their marks; never this one or its parents."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}

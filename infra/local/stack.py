@@ -16,7 +16,7 @@ from infra.local.credentials import ACCESS_KEY, SECRET_KEY, keys_of, write_env
 from infra.local.layout import Layout
 from infra.local.service import NotReady, Service, StackPlan
 from infra.local.state import State
-from infra.local.supervisor import PortTaken, Say, Supervisor
+from infra.local.supervisor import PortTaken, Say, Supervisor, check
 from tasks import files
 from tasks.errors import BacksightError
 from tasks.settings import StoreSettings
@@ -102,6 +102,7 @@ def bring_up(layout: Layout, say: Say, patience: float) -> None:
     """`up`, the lock held."""
     state = State(layout.state)
     supervisor = Supervisor(layout, state, say, patience)
+    clear_leftovers(layout, state)
     for _ in range(PORT_TRIES):
         plan = with_free_ports(layout, state, say)
         write_env(layout.stack_env, settings_of(plan))
@@ -143,6 +144,15 @@ def exclusively(layout: Layout, say: Say) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def clear_leftovers(layout: Layout, state: State) -> None:
+    """End what is left of services whose own process is gone: it may hold their ports and files."""
+    plan = planned(layout, state)
+    for name, build in SERVICES.items():
+        if not runs(state, name):
+            service = build(plan)
+            processes.stop(processes.members(layout.home, name), service.stop_signal, service.stop_patience)
 
 
 def planned(layout: Layout, state: State) -> StackPlan:
@@ -204,7 +214,7 @@ def status_of(layout: Layout, state: State, service: Service) -> ServiceStatus:
     if record is None or not processes.is_alive(record.pid, record.created):
         return ServiceStatus(service.name, "stopped", service.address, None, log)
     try:
-        service.answers(record.created)
+        check(service, record)
     except NotReady as reason:
         return ServiceStatus(service.name, "silent", service.address, record.pid, log, str(reason))
     return ServiceStatus(service.name, "answers", service.address, record.pid, log)

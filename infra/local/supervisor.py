@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import psutil
@@ -32,7 +32,14 @@ class PortTaken(Exception):
 
 
 class GaveUp(BacksightError):
-    """A service was not started since another one that it needs has failed, or the person interrupted."""
+    """A service was not waited for (or not started), since another one failed or the person interrupted."""
+
+
+def check(service: Service, record: Record) -> None:
+    """Raise `NotReady` unless the service answers, and it is the recorded process that does."""
+    service.answers(record.created)
+    if service.port is not None and not processes.listens(record.pid, service.port):
+        raise NotReady(f"another program answers on port {service.port}")
 
 
 @dataclass
@@ -50,16 +57,17 @@ class Supervisor:
 
     def ensure_all(self, services: Sequence[Service]) -> None:
         """Bring all services up, each as soon as those that it needs answer; the first true failure is raised."""
+        self._halt.clear()
         done: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(len(services)) as pool:
             for service in services:
                 done[service.name] = pool.submit(self._after, [done[n] for n in service.needs], service)
             try:
-                failures = [future.exception() for future in done.values()]
-            except KeyboardInterrupt:
+                wait(done.values(), return_when=FIRST_EXCEPTION)
+            finally:
                 self._halt.set()
-                raise
-        for failure in sorted((f for f in failures if f), key=lambda f: isinstance(f, GaveUp)):
+        failures = [failure for future in done.values() if (failure := future.exception())]
+        for failure in sorted(failures, key=lambda f: isinstance(f, GaveUp)):
             raise failure
 
     def _after(self, needed: list[Future[None]], service: Service) -> None:
@@ -110,9 +118,9 @@ class Supervisor:
         deadline, reason = time.monotonic() + patience, "nothing"
         while time.monotonic() < deadline:
             if self._halt.is_set():
-                raise GaveUp(f"{service.name}: interrupted.")
+                raise GaveUp(f"{service.name} was not waited for: `backsight up` goes on with it.")
             try:
-                return service.answers(record.created)
+                return check(service, record)
             except NotReady as answer:
                 reason = str(answer)
             if process is not None and process.poll() is not None:
