@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.attention, self.alignment_layer = config.attention, alignment_layer
         self.backbone = build_language(config, tokenizer_size)
-        inner = self.backbone.config
+        inner: Any = self.backbone.config
         self.vocabulary = Vocabulary(inner.image_token_id, inner.vision_start_token_id, inner.vision_end_token_id)
         self.merge = inner.vision_config.spatial_merge_size
         self.width = inner.text_config.hidden_size
@@ -64,12 +64,14 @@ class LanguageModel(nn.Module):
         patches = round(views.shape[2] ** 0.5)
         sequence = lay_out(text, valid, patches, self.vocabulary, causal=self.attention == "causal")
         grid = torch.tensor([[1, patches * self.merge, patches * self.merge]], device=views.device)
+        # The library joins a list of images' tokens; one tensor with those of all images is a list of one.
+        visual = BaseModelOutputWithPooling(pooler_output=cast(Any, [self._inserted(views, sequence)]))
         states = self.backbone.model(
             input_ids=sequence.ids,
             position_ids=sequence.positions,
             mm_token_type_ids=sequence.types,
             image_grid_thw=grid.expand(views.shape[0] * views.shape[1], -1),
-            mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=[self._inserted(views, sequence)])},
+            mm_encoder_outputs={"image": visual},
             output_hidden_states=True,
             use_cache=False,
             **self._visibility(sequence),

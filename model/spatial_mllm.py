@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from model.batch import Geometry, Prediction, Text, Views
 from model.config import NetworkConfig
 from model.encoders import ENCODERS
-from model.encoders.base import patch_centres
+from model.encoders.base import GeometryEncoder, patch_centres
 from model.encoders.dinov3 import DINOv3
 from model.fusion import Fusion
 from model.geometry import decode_poses
@@ -39,10 +39,11 @@ class SpatialMLLM(nn.Module):
     def __init__(self, config: NetworkConfig, tokenizer_size: int) -> None:
         super().__init__()
         self.config = config
-        self.encoders = nn.ModuleDict({name: ENCODERS[name](config) for name in config.encoders})
+        encoders: dict[str, GeometryEncoder] = {name: ENCODERS[name](config) for name in config.encoders}
+        self.encoders = nn.ModuleDict(encoders)
         self.dinov3 = DINOv3(config.dinov3) if config.dinov3 is not None else None
         self.language = LanguageModel(config.language, tokenizer_size, config.head.alignment_layer)
-        widths = [encoder.token_width for encoder in self.encoders.values()]
+        widths = [encoder.token_width for encoder in encoders.values()]
         appearance = [self.dinov3.token_width] if self.dinov3 is not None else []
         self.fusion = Fusion(config, widths + appearance, self.language.width)
         self.head = HeatmapHead(config, self.language.width)

@@ -15,6 +15,9 @@ from model.errors import UsageError
 class DINOv3(nn.Module):
     """Appearance of patches. Keep it in eval() where it is frozen: in train() its positions are scaled at random."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, config: DINOv3Config) -> None:
         super().__init__()
         self.size = config.image_size

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.config import VGGTConfig
-from model.encoders.vggt.blocks import Block
+from model.encoders.vggt.blocks import Block, rotary_table
 from model.encoders.vggt.patch_embed import DinoV2, PatchEmbed
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -17,9 +17,12 @@ LAYER_SCALE = 0.01
 class Aggregator(nn.Module):
     """Alternating frame and global attention (Wang et al. 2025). The first view is the frame of reference."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, config: VGGTConfig) -> None:
         super().__init__()
-        self.patch_size = config.patch_size
+        self.patch_size, self.head_width = config.patch_size, config.width // config.heads
         self.patch_embed = _patch_embedding(config)
         self.frame_blocks = nn.ModuleList(_block(config) for _ in range(config.depth))
         self.global_blocks = nn.ModuleList(_block(config) for _ in range(config.depth))
@@ -43,8 +46,8 @@ class Aggregator(nn.Module):
         patches = self.patch_embed(((images - self.mean) / self.deviation).flatten(0, 1))
         tokens = torch.cat([self._special(items, views).to(patches.dtype), patches], dim=1)
         rows, columns = images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size
-        table = self.frame_blocks[0].attn.rotary.table(rows, columns, self.placeless, images.device)
-        everywhere = tuple(part.repeat(views, 1, 1, 1) for part in table)
+        table = rotary_table(rows, columns, self.placeless, self.head_width, images.device)
+        everywhere = (table[0].repeat(views, 1, 1, 1), table[1].repeat(views, 1, 1, 1))
         mask = None if valid is None else valid.repeat_interleave(tokens.shape[1], dim=1)[:, None, None]
         outputs = []
         for frame_block, global_block in zip(self.frame_blocks, self.global_blocks, strict=True):
@@ -62,7 +65,7 @@ class Aggregator(nn.Module):
 
 
 def _block(config: VGGTConfig) -> Block:
-    return Block(config.width, config.heads, scale=LAYER_SCALE, normalise=True, rotary=True)
+    return Block(config.width, config.heads, scale=LAYER_SCALE, normalise=True)
 
 
 def _patch_embedding(config: VGGTConfig) -> nn.Module:

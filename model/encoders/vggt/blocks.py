@@ -9,31 +9,29 @@ from torch.nn import functional
 ROTARY_BASE = 100.0
 
 
-class Rotary(nn.Module):
-    """Rotates queries and keys by the row (first half of a head) and the column (second half) of their patch.
+Table = tuple[Tensor, Tensor]
+"""Cosines and sines [N, 2 axes, 1, pairs] of N tokens."""
 
-    Row and column 0 belong to tokens without a place (camera, registers); patches count from 1.
+
+def rotary_table(rows: int, columns: int, placeless: int, head_width: int, device: torch.device) -> Table:
+    """Angles of one view's tokens: first those without a place (camera, registers), then the patches row by row.
+
+    A head's first half is rotated by the row, its second by the column. Both are 0 for tokens without a place; patches
+    count from 1.
     """
+    y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
+    places = functional.pad(torch.stack([y, x], dim=-1).reshape(-1, 2) + 1, (0, 0, placeless, 0))
+    pairs = head_width // 4
+    frequencies = ROTARY_BASE ** -(torch.arange(pairs, device=device, dtype=torch.float32) / pairs)
+    angles = (places.float()[..., None] * frequencies)[..., None, :]
+    return angles.cos(), angles.sin()
 
-    def __init__(self, head_width: int) -> None:
-        super().__init__()
-        self.pairs = head_width // 4
 
-    def table(self, rows: int, columns: int, placeless: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Cosines and sines, [placeless + rows * columns, 2 axes, 1, pairs], of one view's tokens."""
-        y, x = torch.meshgrid(torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij")
-        places = functional.pad(torch.stack([y, x], dim=-1).reshape(-1, 2) + 1, (0, 0, placeless, 0))
-        frequencies = ROTARY_BASE ** -(torch.arange(self.pairs, device=device, dtype=torch.float32) / self.pairs)
-        angles = (places.float()[..., None] * frequencies)[..., None, :]
-        return angles.cos(), angles.sin()
-
-    def forward(self, tokens: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
-        """[B, heads, N, width] -> the same, rotated."""
-        cos, sin = (part.to(tokens.dtype) for part in table)
-        halves = tokens.unflatten(-1, (2, 2, self.pairs))
-        first, second = halves[..., :1, :], halves[..., 1:, :]
-        rotated = torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-2)
-        return rotated.flatten(-3)
+def rotate(tokens: Tensor, table: Table) -> Tensor:
+    """[B, heads, N, width] -> the same, rotated."""
+    cos, sin = (part.to(tokens.dtype) for part in table)
+    first, second = tokens.unflatten(-1, (2, 2, -1)).chunk(2, dim=-2)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-2).flatten(-3)
 
 
 class LayerScale(nn.Module):
@@ -51,21 +49,20 @@ class LayerScale(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention with optional normalised queries and keys and rotary positions."""
 
-    def __init__(self, width: int, heads: int, normalise: bool, rotary: bool) -> None:
+    def __init__(self, width: int, heads: int, normalise: bool) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.q_norm = nn.LayerNorm(width // heads) if normalise else nn.Identity()
         self.k_norm = nn.LayerNorm(width // heads) if normalise else nn.Identity()
         self.proj = nn.Linear(width, width)
-        self.rotary = Rotary(width // heads) if rotary else None
 
-    def forward(self, tokens: Tensor, table: tuple[Tensor, Tensor] | None, mask: Tensor | None) -> Tensor:
+    def forward(self, tokens: Tensor, table: Table | None, mask: Tensor | None) -> Tensor:
         """[B, N, width] -> the same; `mask` [B, 1, 1, N] is False where a key must not be seen."""
         query, key, value = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         query, key = self.q_norm(query), self.k_norm(key)
-        if self.rotary is not None and table is not None:
-            query, key = self.rotary(query, table), self.rotary(key, table)
+        if table is not None:
+            query, key = rotate(query, table), rotate(key, table)
         seen = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.proj(seen.transpose(1, 2).flatten(2))
 
@@ -93,18 +90,17 @@ class Block(nn.Module):
         *,
         scale: float,
         normalise: bool = False,
-        rotary: bool = False,
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=eps)
-        self.attn = Attention(width, heads, normalise, rotary)
+        self.attn = Attention(width, heads, normalise)
         self.ls1 = LayerScale(width, scale)
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.mlp = Mlp(width, 4 * width)
         self.ls2 = LayerScale(width, scale)
 
-    def forward(self, tokens: Tensor, table: tuple[Tensor, Tensor] | None = None, mask: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, table: Table | None = None, mask: Tensor | None = None) -> Tensor:
         """[B, N, width] -> the same."""
         tokens = tokens + self.ls1(self.attn(self.norm1(tokens), table, mask))
         return tokens + self.ls2(self.mlp(self.norm2(tokens)))
