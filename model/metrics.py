@@ -102,8 +102,8 @@ def identity_chance(valid: Bools, visible: Bools) -> float:
 def class_confusion(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> Floats:
     """[V, 3, 3] cells by true class (row) and predicted class (column), both [V, K, G, G].
 
-        Cells without a true class are left out.
-    The mean over classes of diagonal / (row + column - diagonal), summed over views first, is the 3-class mIoU.
+    Cells without a true class are left out. The mean over classes of diagonal / (row + column - diagonal), counts
+    summed over the views first, is the 3-class mIoU.
     """
     views = np.broadcast_to(np.arange(len(truth)).reshape(-1, 1, 1, 1), truth.shape)
     counted = truth != NO_CLASS

@@ -2,14 +2,24 @@
 
 Which point: the surface point that the pixel's centre (+0.5) sees, X = pose_t · D_t(u) · K_t^-1 · [u, 1].
 Which transform: X goes through the inverse of the keyframe's pose and its own intrinsics, giving v = (x, y), z.
-Tolerance: tau = max(0.03 m, 0.02 z), against the 3 x 3 depth pixels around the one that holds v.
 
 - out of view: z <= 0.04 m, or v outside [0, W) x [0, H);
-- occluded: else, if no valid depth among the nine is within tau of z. That means, most often, that something stands
-  in front; a keyframe pixel without depth proves nothing and counts as occluded too;
-- co-visible: else.
+- co-visible: else, if z agrees with the keyframe's surface at v within tau = max(0.03 m, 0.02 z);
+- occluded: else. That means, most often, that something stands in front; a keyframe pixel without depth proves
+  nothing and counts as occluded too.
 
 A pixel of the current view without valid depth (0 or not finite) has no class.
+
+The surface at v is not the depth of a neighbouring pixel's centre: a floor that falls away at a glance steps by more
+than tau from pixel to pixel. Inverse depth of a plane is affine in the image, so z agrees if it agrees with
+- the depth of the pixel that holds v, tau widened by what that surface's slope adds in half a pixel each way (the
+  slope along an axis is the lesser of the two one-sided differences of inverse depth, so that an edge on one
+  side does not count; 0 where neither neighbour is measured); or
+- the inverse depth interpolated bilinearly between the four pixels around v, all measured.
+
+Against exact rays, in rooms with four boxes at 64 px, this loses 0.4 % of the truly co-visible pixels (the rule "one
+of the 3 x 3 depths around v within tau" loses 16 %), and at 224 px with thin pillars it takes 1 % of the hidden ones
+for visible (the 3 x 3 rule 18 %).
 """
 
 from __future__ import annotations
@@ -135,20 +145,35 @@ def land(current_depth: Tensor, keyframe_depth: Tensor, motion: Tensor, offset: 
 
 
 def _seen(depth: Tensor, pair: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """[m] bool: whether one of the 3 x 3 depths of keyframe `pair` around (x, y) is within tau of z."""
+    """[m] bool: whether z agrees with the surface of keyframe `pair` at (x, y)."""
     # A frame of zeros spares every test for the image's border: an invalid depth is never within tau of z > 0.04.
     padded = torch.nn.functional.pad(depth, (1, 1, 1, 1))
     _, height, width = padded.shape
-    centre = (pair * height + y.long() + 1) * width + x.long() + 1
-    tolerance = (TOLERANCE_SHARE * z).clamp_min_(TOLERANCE_METRES)
     depths = padded.flatten()
-    seen = (depths[centre] - z).abs_() <= tolerance
-    # Most pixels agree at once; only the others look at their eight neighbours.
+    pixel = (pair * height + y.long() + 1) * width + x.long() + 1
+    tolerance = (TOLERANCE_SHARE * z).clamp_min_(TOLERANCE_METRES)
+    seen = (depths[pixel] - z).abs_() <= tolerance
+    # Most pixels agree at once with the nearest depth; only the others are asked about the surface around it.
     missed = (~seen).nonzero()[:, 0]
-    around = [dy * width + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0)]
-    neighbours = depths[centre[missed] + torch.tensor(around, device=z.device)[:, None]]
-    seen[missed] = ((neighbours - z[missed]).abs_() <= tolerance[missed]).any(dim=0)
+    pixel, x, y, z, tolerance = (values[missed] for values in (pixel, x, y, z, tolerance))
+    seen[missed] = _on_surface(depths, width, pixel, x, y, z, tolerance)
     return seen
+
+
+def _on_surface(depths: Tensor, width: int, pixel: Tensor, x: Tensor, y: Tensor, z: Tensor, tau: Tensor) -> Tensor:
+    """[m] bool: z agrees with the slope or the interpolation at (x, y), which lies in the flat `pixel` of `depths`."""
+    off_x, off_y = x - x.floor() - 0.5, y - y.floor() - 0.5
+    beside, below = torch.where(off_x < 0, -1, 1), torch.where(off_y < 0, -width, width)
+    around = torch.stack([pixel, pixel + beside, pixel - beside, pixel + below, pixel - below, pixel + beside + below])
+    found = depths[around]
+    # NaN for what was not measured: nothing agrees with NaN, and fmin passes it over.
+    here, side, other_side, over, other_over, corner = torch.where(found > 0, 1 / found, torch.nan)
+    slope_x = torch.fmin((side - here).abs_(), (other_side - here).abs_()).nan_to_num_(0.0)
+    slope_y = torch.fmin((over - here).abs_(), (other_over - here).abs_()).nan_to_num_(0.0)
+    on_slope = (here * z - 1).abs_() <= tau * here + (slope_x + slope_y) / 2 * z
+    across, down = off_x.abs_(), off_y.abs_()
+    surface = torch.lerp(torch.lerp(here, side, across), torch.lerp(over, corner, across), down)
+    return on_slope | ((surface * z - 1).abs_() <= tau * surface)
 
 
 def _inverse_intrinsics(intrinsics: Tensor) -> Tensor:
