@@ -44,14 +44,23 @@ class StageSpec(Frozen):
         return {name: value for name, value in self if is_manifest_id(value)}
 
     def identity(self) -> dict[str, Any]:
-        """The spec without its free fields, as JSON values."""
-        fixed = {n for n, f in type(self).model_fields.items() if not is_free(f.json_schema_extra)}
-        return self.model_dump(mode="json", include=fixed)
+        """The spec without its free fields, also those of its sections, as JSON values."""
+        return self.model_dump(mode="json", exclude=free_fields(self))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """The spec in a JSON file."""
         return cls.model_validate_json(path.read_text())
+
+
+def free_fields(model: BaseModel) -> dict[str, Any]:
+    """The fields of a model and of the models within it that were declared with `free`, as `exclude` wants them."""
+    fields = type(model).model_fields
+    found: dict[str, Any] = {name: True for name, field in fields.items() if is_free(field.json_schema_extra)}
+    for name, value in model:
+        if name not in found and isinstance(value, BaseModel) and (inner := free_fields(value)):
+            found[name] = inner
+    return found
 
 
 def is_free(extra: Any) -> bool:
