@@ -48,7 +48,7 @@ class HeatmapHead(nn.Module):
         self.refine = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, inner))
         self.query = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, inner))
         self.none = nn.Parameter(torch.empty(inner).normal_(std=inner**-0.5))
-        self.none_bias = nn.Parameter(torch.zeros(()))
+        self.none_bias = nn.Parameter(torch.zeros(1))
         self.classes = nn.Linear(inner, CLASSES)
         self.turn = nn.Linear(width, TURNS)
 
