@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 MODEL = "model"
 """Name of the checkpoint's own rows among the systems."""
 
-LABEL_VERSION = "gaze-covisibility-1"
-"""Names the rule that made the targets; evaluations under different rules cannot be compared."""
-
 Figures = dict[str, Estimate]
 
 
@@ -30,7 +27,7 @@ class Evaluation(Frozen):
     dataset: ManifestId
     checkpoint: ManifestId
     split: str
-    labels: str = LABEL_VERSION
+    labels: str = Field(description="Version of the rule that made the targets; only equal ones compare.")
     plan: str = Field(description="Digest of the views and keyframes: equal for evaluations that can be paired.")
     grid: int = Field(description="Cells a side of the heatmaps.")
     keyframes: int

@@ -8,30 +8,12 @@ from hypothesis import strategies as st
 
 from tasks.evaluation import Evaluation
 from tasks.report import metrics_markdown, metrics_table, written
-from tasks.summary import difference, over_scenes, summarise
+from tests.promotions import evaluation_record
 from tests.score_books import score_book
 
 
 def evaluation(checkpoint: str = "a", model: float = 0.1, scenes: int = 8) -> Evaluation:
-    book = score_book(model, 0.8, scenes=scenes)
-    draws = over_scenes(book.plan, 200, 0.95, 0)
-    model_scores, slot = book.systems["model"], book.systems["slot_mean"]
-    return Evaluation(
-        dataset=f"dataset/{'0' * 64}",
-        checkpoint=f"checkpoint/{checkpoint * 64}",
-        split="val_unseen",
-        plan="f" * 64,
-        grid=16,
-        keyframes=4,
-        views=len(book.plan.scene),
-        scenes=draws.scenes,
-        pairs=int(book.plan.valid.sum()),
-        confidence=0.95,
-        chance=0.25,
-        systems={name: summarise(book.plan, scores, draws) for name, scores in book.systems.items()},
-        differences={"slot_mean": {m: difference(m, book.plan, model_scores, slot, draws) for m in ("kld", "ap_none")}},
-        strata={},
-    )
+    return evaluation_record(score_book(model, 0.8, scenes=scenes), f"checkpoint/{checkpoint * 64}")
 
 
 def test_table_fits_the_terminal_and_names_every_system_with_its_figure() -> None:

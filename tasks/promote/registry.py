@@ -1,0 +1,113 @@
+"""The registered model in MLflow: a version a checkpoint, and the aliases that robots load by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import BacksightError, DataError
+from tasks.spec import HOUSE, ManifestId
+from tasks.tracking import TrackedRun, told
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from tasks.store import ArtefactStore
+
+DESCRIPTION = "Says for every earlier keyframe where the place that it saw lies in the view now."
+
+SERVED = ("weights.safetensors", "config.json", "tokenizer.json")
+"""Blobs of a checkpoint that prediction needs; the optimiser's state stays in the store."""
+
+REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic")
+"""Packages that a served model imports; pinned to what it was trained with, never guessed by scanning."""
+
+CHECKPOINT_TAG = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of the registered model and the checkpoint that its tag names."""
+
+    version: str
+    checkpoint: ManifestId
+
+
+class ModelRegistry:
+    """One registered model on one MLflow server. Not safe against writers that do not hold the promotion's lock."""
+
+    def __init__(self, client: MlflowClient, run: TrackedRun, name: str) -> None:
+        self.client = client
+        self.run = run
+        self.name = name
+
+    def find(self, checkpoint: ManifestId) -> str | None:
+        """The version of a checkpoint; None where it was not registered yet."""
+        with told():
+            found = self.client.search_model_versions(f"name='{self.name}' and tag.{CHECKPOINT_TAG}='{checkpoint}'")
+        return str(max(int(v.version) for v in found)) if found else None
+
+    def register(self, checkpoint: ManifestId, folder: Path, tags: dict[str, str]) -> str:
+        """A new version from a folder that `save_model` wrote. No crash leaves it without its tags."""
+        from mlflow.exceptions import MlflowException
+
+        uri = self.run.model(self.name, folder)
+        if uri is None:
+            raise BacksightError(f"{self.name} cannot be registered by a run that is not recorded in MLflow.")
+        with told():
+            try:
+                self.client.create_registered_model(self.name, description=DESCRIPTION)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            made = self.client.create_model_version(
+                self.name, uri, run_id=self.run.id, tags={CHECKPOINT_TAG: checkpoint, **tags}
+            )
+        return str(made.version)
+
+    def tag(self, version: str, tags: dict[str, str]) -> None:
+        """Set tags of a version."""
+        with told():
+            for key, value in tags.items():
+                self.client.set_model_version_tag(self.name, version, key, value)
+
+    def alias(self, alias: str) -> Registered | None:
+        """Where an alias points; None where it is not set."""
+        with told():
+            found = self.client.get_registered_model(self.name).aliases.get(alias)
+            if found is None:
+                return None
+            tags = self.client.get_model_version(self.name, found).tags
+        return Registered(str(found), tags.get(CHECKPOINT_TAG, ""))
+
+    def point(self, alias: str, version: str) -> None:
+        """Move an alias."""
+        with told():
+            self.client.set_registered_model_alias(self.name, alias, version)
+
+
+def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> None:
+    """Write a checkpoint as an MLflow pyfunc model: its files, our code, and the packages that it was trained with.
+
+    The network is not pickled: `served.py` builds it from `config.json` and reads the weights.
+    """
+    import mlflow.pyfunc
+
+    blobs = store.manifest(checkpoint).blobs
+    if missing := [name for name in SERVED if name not in blobs]:
+        raise DataError(f"{checkpoint} has no {missing[0]}, so it cannot be served: train it again.")
+    files = folder.parent / "checkpoint"
+    files.mkdir(exist_ok=True)
+    for name in SERVED:
+        (files / name).unlink(missing_ok=True)
+        (files / name).hardlink_to(store.fetch(blobs[name]))
+    mlflow.pyfunc.save_model(
+        path=str(folder),
+        loader_module="served",
+        data_path=str(files),
+        code_paths=[str(HOUSE / "model"), str(Path(__file__).with_name("served.py"))],
+        pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS],
+        metadata={CHECKPOINT_TAG: checkpoint},
+    )

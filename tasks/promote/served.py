@@ -1,0 +1,27 @@
+"""Travels with every registered model: how MLflow turns the checkpoint's files into something that predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.predict import Predictor
+
+
+class Served:
+    """A checkpoint behind MLflow's `predict`: a dict of arrays in, a dict of arrays out (`Predictor.answer`)."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def predict(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Heatmaps of a batch of views."""
+        return self.predictor.answer(**data)
+
+
+def _load_pyfunc(path: str) -> Served:
+    """MLflow's entry into a loader module; `path` is the folder of the checkpoint's files."""
+    from model.predict import Predictor
+
+    return Served(Predictor.load(Path(path)))

@@ -1,0 +1,265 @@
+"""Promotion from published evaluations to ledger, refs and aliases: once, in order, and finished after any crash."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from tasks.errors import BacksightError, DataError, UsageError
+from tasks.promote.ledger import Ledger
+from tasks.promote.promote import promote
+from tasks.promote.registry import ModelRegistry
+from tasks.promote.settle import digest, read_verdict
+from tasks.promote.spec import Policy, PromoteSpec
+from tasks.spec import ManifestId, Outcome, StageResult
+from tasks.stage import execute
+from tasks.store import ArtefactStore
+from tests.promotions import publish_checkpoint, publish_evaluation
+from tests.score_books import plan_rows
+
+POLICY = Policy(resamples=1000)
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An MLflow back end in a file, its tables made once."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    MlflowClient(uri, uri).create_experiment("backsight", artifact_location=str(folder / "artifacts"))
+    return uri
+
+
+@pytest.fixture
+def registered(tracking_uri: str, store: ArtefactStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A registered model's name of the test's own, with MLflow configured."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    yield f"model-{next(numbers)}"
+
+
+def spec(name: str, evaluation: ManifestId, champion: ManifestId | None = None) -> PromoteSpec:
+    return PromoteSpec(evaluation=evaluation, champion=champion, policy=POLICY, registered=name)
+
+
+def night(
+    store: ArtefactStore, name: str, error: float, champion: ManifestId | None = None
+) -> tuple[str, str, StageResult]:
+    """Checkpoint, evaluation and outcome of one challenger."""
+    checkpoint = publish_checkpoint(store, f"{name} {error}")
+    evaluation = publish_evaluation(store, checkpoint, error, seed=round(1000 * error))
+    return checkpoint, evaluation, execute(spec(name, evaluation, champion), promote)
+
+
+def aliased(uri: str, name: str) -> dict[str, str]:
+    """Alias -> checkpoint by MLflow's own account."""
+    client = MlflowClient(uri, uri)
+    aliases = client.get_registered_model(name).aliases
+    return {alias: client.get_model_version(name, version).tags["checkpoint"] for alias, version in aliases.items()}
+
+
+def test_the_first_model_that_beats_the_slot_mean_is_champion(
+    store: ArtefactStore, registered: str, tracking_uri: str
+) -> None:
+    checkpoint, _, result = night(store, registered, 0.2)
+    assert result.metrics["promoted"] == 1
+    assert store.ref("champion", registered) == checkpoint
+    assert store.ref("verdict", digest(checkpoint)) == result.outputs["verdict"]
+    assert aliased(tracking_uri, registered) == {"champion": checkpoint}
+    verdict = read_verdict(store, result.outputs["verdict"])
+    assert verdict.rival == "the slot_mean baseline" and verdict.champion is None
+
+
+def test_the_first_model_that_does_not_beat_it_is_no_champion(store: ArtefactStore, registered: str) -> None:
+    checkpoint, _, result = night(store, registered, 1.5)
+    assert result.metrics["promoted"] == 0
+    assert store.ref("champion", registered) is None
+    assert store.ref("verdict", digest(checkpoint)) == result.outputs["verdict"]
+
+
+def test_better_replaces_worse_stays_and_the_ledger_tells_both(
+    store: ArtefactStore, registered: str, tracking_uri: str
+) -> None:
+    first, first_evaluation, _ = night(store, registered, 0.4)
+    second, second_evaluation, _ = night(store, registered, 0.1, first_evaluation)
+    third, _, last = night(store, registered, 0.6, second_evaluation)
+    assert last.metrics["promoted"] == 0
+    assert aliased(tracking_uri, registered) == {"champion": second, "previous": first}
+    entries = [written.entry for written in Ledger(store, registered).entries()]
+    assert [e.number for e in entries] == [2, 1, 0]
+    assert [e.checkpoint for e in entries] == [third, second, first]
+    assert [e.champion for e in entries] == [second, second, first]
+    assert [e.ruling.value for e in entries] == ["keep", "promote", "promote"]
+
+
+def test_a_version_carries_what_it_was_made_of(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
+    checkpoint, _, result = night(store, registered, 0.2)
+    (version,) = MlflowClient(tracking_uri, tracking_uri).search_model_versions(f"name='{registered}'")
+    assert version.tags["checkpoint"] == checkpoint
+    assert version.tags["verdict"] == "promote"
+    assert version.tags["verdict_id"] == result.outputs["verdict"]
+    assert version.tags["dataset"] == f"dataset/{'0' * 64}"
+    artifacts = Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=tracking_uri))
+    assert (artifacts / "data/checkpoint/weights.safetensors").read_text() == f"weights of {registered} 0.2"
+    assert (artifacts / "code/model/batch.py").exists()
+
+
+def test_the_verdict_is_kept_with_the_run(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
+    _, _, result = night(store, registered, 0.2)
+    kept = [
+        Path(mlflow.artifacts.download_artifacts(f"runs:/{result.run_id}/{name}", tracking_uri=tracking_uri))
+        for name in ("verdict.md", "verdict.json")
+    ]
+    assert kept[0].read_text().startswith(f"# promote: {registered}")
+    assert json.loads(kept[1].read_text())["registered"] == registered
+
+
+def test_the_same_promotion_again_changes_nothing(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
+    _, evaluation, first = night(store, registered, 0.2)
+    again = execute(spec(registered, evaluation), promote)
+    forced = execute(spec(registered, evaluation), promote, force=True)
+    assert again.outcome is Outcome.CACHED
+    assert first.outputs == again.outputs == forced.outputs
+    assert len(list(Ledger(store, registered).entries())) == 1
+    assert len(MlflowClient(tracking_uri, tracking_uri).search_model_versions(f"name='{registered}'")) == 1
+
+
+def test_without_mlflow_the_ledger_and_the_refs_still_tell(
+    store: ArtefactStore, registered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    checkpoint, _, result = night(store, registered, 0.2)
+    assert result.run_id is None
+    assert store.ref("champion", registered) == checkpoint
+
+
+def test_mlflow_that_comes_later_is_brought_up_to_date(
+    store: ArtefactStore, registered: str, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    first, evaluation, _ = night(store, registered, 0.2)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
+    night(store, registered, 0.5, evaluation)
+    assert aliased(tracking_uri, registered) == {"champion": first}
+
+
+def test_a_champion_that_was_not_measured_is_asked_for(store: ArtefactStore, registered: str) -> None:
+    champion, _, _ = night(store, registered, 0.2)
+    with pytest.raises(UsageError, match=f"has a champion, {champion}: evaluate it"):
+        night(store, registered, 0.1)
+
+
+def test_a_verdict_against_a_deposed_champion_does_not_count(store: ArtefactStore, registered: str) -> None:
+    first, evaluation, _ = night(store, registered, 0.4)
+    second, _, _ = night(store, registered, 0.2, evaluation)
+    with pytest.raises(BacksightError, match=f"is {second} by now, but the challenger was judged against {first}"):
+        night(store, registered, 0.1, evaluation)
+    assert store.ref("champion", registered) == second
+
+
+def test_the_champion_measured_again_stays_champion(store: ArtefactStore, registered: str) -> None:
+    champion, evaluation, _ = night(store, registered, 0.4)
+    again = publish_evaluation(store, champion, 0.4, seed=5)
+    result = execute(spec(registered, again, evaluation), promote)
+    assert store.ref("champion", registered) == champion
+    assert len(list(Ledger(store, registered).entries())) == 1
+    assert result.metrics["promoted"] in (0, 1)
+
+
+def test_another_preset_is_refused_with_its_reason(store: ArtefactStore, registered: str) -> None:
+    champion, evaluation, _ = night(store, registered, 0.4)
+    other = publish_evaluation(store, publish_checkpoint(store, "wide"), 0.1, grid=32)
+    result = execute(spec(registered, other, evaluation), promote)
+    verdict = read_verdict(store, result.outputs["verdict"])
+    assert verdict.decision.ruling.value == "refuse"
+    assert "different presets" in verdict.decision.reason
+    assert store.ref("champion", registered) == champion
+
+
+def test_too_few_scenes_crown_nobody(store: ArtefactStore, registered: str) -> None:
+    evaluation = publish_evaluation(store, publish_checkpoint(store, "few"), 0.1, plan=plan_rows(scenes=2))
+    result = execute(spec(registered, evaluation), promote)
+    assert read_verdict(store, result.outputs["verdict"]).decision.ruling.value == "inconclusive"
+    assert store.ref("champion", registered) is None
+
+
+def test_an_artefact_of_another_kind_is_told(store: ArtefactStore, registered: str) -> None:
+    checkpoint = publish_checkpoint(store, "no evaluation")
+    with pytest.raises(DataError, match="is a checkpoint, not an evaluation"):
+        execute(spec(registered, checkpoint), promote)
+
+
+def test_an_alias_moved_by_hand_is_put_back_and_said(
+    store: ArtefactStore, registered: str, tracking_uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, evaluation, _ = night(store, registered, 0.4)
+    second, second_evaluation, _ = night(store, registered, 0.1, evaluation)
+    client = MlflowClient(tracking_uri, tracking_uri)
+    version = client.search_model_versions(f"name='{registered}' and tag.checkpoint='{first}'")[0].version
+    client.set_registered_model_alias(registered, "champion", version)
+    night(store, registered, 0.6, second_evaluation)
+    assert aliased(tracking_uri, registered)["champion"] == second
+    assert "was moved by hand" in capsys.readouterr().err
+
+
+def test_a_broken_chain_is_refused(store: ArtefactStore, registered: str) -> None:
+    night(store, registered, 0.4)
+    ledger = Ledger(store, registered)
+    head = ledger.head()
+    assert head is not None
+    store.set_ref("ledger", registered, head.entry.verdict)
+    with pytest.raises(DataError, match="the chain is broken there"):
+        ledger.head()
+
+
+class Crash(BaseException):
+    """Ends the process at a step; no handler of the code under test catches it."""
+
+
+WRITES = [(ArtefactStore, "publish"), (ArtefactStore, "set_ref"), (ModelRegistry, "register"), (ModelRegistry, "point")]
+
+
+def crash_before(write: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let so many writes to store and registry through, and crash instead of the next."""
+    done = itertools.count()
+
+    def fragile(original: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if next(done) == write:
+                raise Crash
+            return original(*args, **kwargs)
+
+        return counted
+
+    for owner, name in WRITES:
+        monkeypatch.setattr(owner, name, fragile(getattr(owner, name)))
+
+
+def test_a_crash_before_any_write_leaves_one_champion_and_is_finished_by_the_next_run(
+    store: ArtefactStore, registered: str, tracking_uri: str
+) -> None:
+    for write in itertools.count():
+        name = f"{registered}-{write}"
+        first, first_evaluation, _ = night(store, name, 0.4)
+        second = publish_checkpoint(store, f"{name} second")
+        challenge = spec(name, publish_evaluation(store, second, 0.1), first_evaluation)
+        with pytest.MonkeyPatch.context() as fragile:
+            crash_before(write, fragile)
+            try:
+                execute(challenge, promote)
+            except Crash:
+                assert aliased(tracking_uri, name)["champion"] in (first, second)
+            else:
+                break
+        execute(challenge, promote)
+        assert aliased(tracking_uri, name) == {"champion": second, "previous": first}
+        assert store.ref("champion", name) == second
+        assert [w.entry.checkpoint for w in Ledger(store, name).entries()] == [second, first]
+        assert len(MlflowClient(tracking_uri, tracking_uri).search_model_versions(f"name='{name}'")) == 2
+    assert write >= 11
