@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 import time
 from datetime import datetime
 from typing import Any
 
 from infra.local import http
+from infra.local.layout import Layout
 from infra.local.service import NotReady, Service, StackPlan
 
 POOL = "local"
-WORKER = "backsight"
 HEARTBEAT = 5
 """Seconds between two signs of life."""
 
 
 def service(plan: StackPlan) -> Service:
     """The process worker, as a service."""
-    api = f"{plan.url('prefect')}/api"
-    command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER)
+    api, name = f"{plan.url('prefect')}/api", worker_name(plan.layout)
+    command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     return Service(
         name="worker",
         command=(sys.executable, *command, "--install-policy", "never"),
-        answers=lambda created: check(api, created),
+        answers=lambda created: check(api, name, created),
         address=f"pool {POOL}",
         folder=plan.layout.folder("worker"),
         environment={
@@ -38,10 +40,15 @@ def service(plan: StackPlan) -> Service:
     )
 
 
-def check(api: str, created: float) -> None:
+def worker_name(layout: Layout) -> str:
+    """A name that no worker of another stack on this machine has."""
+    return f"backsight-{hashlib.sha256(os.fsencode(layout.home)).hexdigest()[:8]}"
+
+
+def check(api: str, name: str, created: float) -> None:
     """Raise `NotReady` until the server has heard from this worker, and lately."""
     workers = http.post(f"{api}/work_pools/{POOL}/workers/filter", {})
-    heard = max((last_heartbeat(w) for w in workers if w["name"] == WORKER), default=0.0)
+    heard = max((last_heartbeat(w) for w in workers if w["name"] == name), default=0.0)
     if heard < max(created, time.time() - 4 * HEARTBEAT):
         raise NotReady("the server has not heard from it yet")
 

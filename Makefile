@@ -1,0 +1,36 @@
+# Each target installs what it needs; second runs reuse what is there.
+PYTHON ?= python3
+PRESET ?= tiny
+BIN := .venv/bin
+INSTALL := @$(PYTHON) infra/local/install.py
+
+.PHONY: install demo test lint bench lock
+
+install:  ## .venv with the locked versions
+	$(INSTALL)
+
+demo:  ## One night on this machine: collect, check, train, evaluate, promote
+	$(INSTALL) mesa
+	@$(BIN)/backsight demo --preset $(PRESET)
+
+test:  ## All tests
+	$(INSTALL) mesa chromium
+	@$(BIN)/pytest
+
+lint:  ## Style, types, and who may import whom
+	$(INSTALL)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench:  ## What is measured
+	$(INSTALL) mesa
+	@$(BIN)/backsight bench
+
+lock:  ## requirements.lock anew from pyproject.toml; torch and its CUDA parts depend on the machine and stay out
+	$(INSTALL)
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+	    --no-annotate --no-header --quiet --output-file requirements.lock
+	@sed -E '/^(torch|triton)==|^(nvidia|cuda)-/d' requirements.lock > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
