@@ -90,9 +90,10 @@ def cached(store: ArtefactStore, spec: StageSpec) -> StageResult | None:
     return known.model_copy(update={"outcome": Outcome.CACHED})
 
 
-def record_hit(spec: StageSpec, result: StageResult) -> None:
-    """Note in MLflow that a stage was not run again because its outcome was known."""
-    run = open_run(spec.stage, tags={"backsight.key": result.key, "backsight.cached": result.run_id or "yes"})
+def record_hit(spec: StageSpec, result: StageResult, parent: str | None = None) -> None:
+    """Note in MLflow, under `parent`, that a stage was not run again because its outcome was known."""
+    tags = {"backsight.key": result.key, "backsight.cached": result.run_id or "yes"}
+    run = open_run(spec.stage, parent, tags)
     run.metrics(result.metrics)
     run.end()
 

@@ -55,9 +55,7 @@ class Job:
 
     def __post_init__(self) -> None:
         if not JOB_NAME.fullmatch(self.name):
-            raise UsageError(
-                f"A job cannot be named '{self.name}': use at most 53 of a-z, 0-9 and dash."
-            )
+            raise UsageError(f"A job cannot be named '{self.name}': use at most 53 of a-z, 0-9 and dash.")
 
 
 @dataclass(frozen=True)

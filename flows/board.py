@@ -1,0 +1,108 @@
+"""What a flow run shows on Prefect's page while a task runs: log lines, and one bar for each piece of work."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from flows.launch import LogLine, Progress
+from tasks.progress import clock_time, described
+
+EVERY_SECONDS = 1.0
+"""Least time between two changes of one bar."""
+
+
+class Bars(Protocol):
+    """Where bars are drawn."""
+
+    def create(self, key: str, percent: float, description: str) -> Any:
+        """A new bar; gives what `update` needs to find it again."""
+
+    def update(self, bar: Any, percent: float, description: str) -> None:
+        """Move a bar."""
+
+
+class PrefectBars:
+    """Bars as Prefect's progress artifacts of the current flow run."""
+
+    def create(self, key: str, percent: float, description: str) -> Any:
+        """A new progress artifact."""
+        from prefect.artifacts import create_progress_artifact
+
+        return create_progress_artifact(percent, key=key, description=description)
+
+    def update(self, bar: Any, percent: float, description: str) -> None:
+        """Change a progress artifact."""
+        from prefect.artifacts import update_progress_artifact
+
+        update_progress_artifact(bar, progress=percent, description=description)
+
+
+@dataclass
+class Board:
+    """Shows a task's reports. A server that does not answer costs bars, never the work that they show."""
+
+    stage: str
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    bars: Bars = field(default_factory=PrefectBars)
+    clock: Callable[[], float] = time.monotonic
+    _drawn: dict[str, tuple[Any, float]] = field(default_factory=dict)
+    _silent: bool = False
+
+    def show(self, report: LogLine | Progress) -> None:
+        """Log a line, or move a bar: at once when it is new or full, else at most once a second."""
+        if isinstance(report, LogLine):
+            if report.text.strip():
+                self.say(report.text)
+            return
+        bar, last = self._drawn.get(report.label, (None, -EVERY_SECONDS))
+        full = report.total is not None and report.done >= report.total
+        if bar is not None and not full and self.clock() - last < EVERY_SECONDS:
+            return
+        self._drawn[report.label] = (self._draw(bar, report), self.clock())
+
+    def _draw(self, bar: Any, report: Progress) -> Any:
+        import httpx
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        try:
+            if bar is None:
+                key = slug(f"{self.stage}-{report.label}")
+                return self.bars.create(key, percent(report), described_in_full(report))
+            self.bars.update(bar, percent(report), described_in_full(report))
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            if not self._silent:
+                self.warn(f"Prefect's server took no progress ({type(error).__name__}): the work goes on without bars.")
+            self._silent = True
+        return bar
+
+
+def percent(report: Progress) -> float:
+    """0 to 100; 0 where the total is not known."""
+    return min(100.0, 100.0 * report.done / report.total) if report.total else 0.0
+
+
+def described_in_full(report: Progress) -> str:
+    """`walks: 12 of 40 scene · 0:34 to go · loss 0.31`."""
+    total = "" if report.total is None else f" of {report.total:g}"
+    words = [f"{report.label}: {report.done:g}{total} {report.unit}".rstrip()]
+    if report.eta_s is not None:
+        words.append(f"{clock_time(report.eta_s)} to go")
+    return " · ".join([*words, *filter(None, [described(dict(report.detail))])])
+
+
+def slug(text: str) -> str:
+    """A key as Prefect's artifacts want it: small letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def result_markdown(title: str, facts: Mapping[str, str], metrics: Mapping[str, float], link: str | None) -> str:
+    """How a stage ended, for Prefect's page."""
+    rows = [f"| {name} | `{value}` |" for name, value in facts.items()]
+    rows += [f"| {name} | {value:.4g} |" for name, value in metrics.items()]
+    page = [f"### {title}", "", "| | |", "| --- | --- |", *rows]
+    return "\n".join([*page, "", f"[The run in MLflow]({link})"] if link else page)

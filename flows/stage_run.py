@@ -1,0 +1,106 @@
+"""One stage as a flow run carries it out: key, cache, launch, bars, outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed, State
+
+from flows.board import Board, result_markdown
+from flows.choice import chosen_preset
+from flows.labels import StageFacts
+from flows.launch import Ending, Handle, Job, JobState
+from flows.launch.process import ProcessLauncher
+from flows.links import mlflow_page
+from flows.parameters import Settings
+from flows.plan import PRODUCT, Stage, stage_spec
+from flows.references import note_latest, resolve
+from tasks.errors import BacksightError
+from tasks.settings import home
+from tasks.spec import StageResult, StageSpec
+from tasks.stage import cached, key_of
+from tasks.store import open_store
+
+
+@dataclass(frozen=True)
+class StageRequest:
+    """What a flow run of a stage was asked."""
+
+    stage: Stage
+    preset: str
+    changed: Settings
+    seed: int
+    inputs: Mapping[str, str | None]
+    """Manifest ids or `latest`, by parameter."""
+    force: bool
+
+
+def run_stage(request: StageRequest) -> State[Any]:
+    """Carry a stage out and answer the flow run's final state; a failure carries the stage's own sentence."""
+    try:
+        return _carried_out(request)
+    except BacksightError as error:
+        get_run_logger().error("%s", error)
+        return Failed(message=str(error))
+
+
+def _carried_out(request: StageRequest) -> State[Any]:
+    store, log = open_store(), get_run_logger()
+    preset = chosen_preset(request.preset, request.changed)
+    spec = stage_spec(
+        request.stage,
+        preset,
+        request.seed,
+        resolve(store, request.stage, request.inputs, preset, request.seed),
+    )
+    known = None if request.force else cached(store, spec)
+    if known is not None:
+        log.info("%s is known under key %s: nothing is launched.", request.stage, known.key[:12])
+        _tell(request.stage, known, 0.0)
+        return Completed(message=f"known under key {known.key[:12]}: nothing was launched")
+    ending = _launched(request.stage, spec, request.force)
+    if ending.state is JobState.CANCELLED:
+        return Cancelled(message=ending.diagnosis)
+    if ending.state is not JobState.SUCCEEDED or ending.result is None:
+        log.error("%s", ending.diagnosis)
+        return Failed(message=ending.diagnosis)
+    note_latest(store, request.stage, ending.result.outputs[PRODUCT[request.stage]])
+    _tell(request.stage, ending.result, ending.seconds)
+    return Completed(message=f"{ending.result.outcome} in {ending.seconds:.1f} s")
+
+
+def _launched(stage: Stage, spec: StageSpec, force: bool) -> Ending:
+    """The end of the task that does the work, shown while it runs. It does not outlive a flow run that was ended."""
+    log, launcher = get_run_logger(), ProcessLauncher(home() / "jobs")
+    handle = launcher.start(Job(f"{stage}-{key_of(spec)[:16]}", spec, force))
+    board = Board(stage, log.info, log.warning)
+    try:
+        for report in launcher.follow(handle):
+            board.show(report)
+    except BaseException:
+        launcher.cancel(handle)
+        raise
+    return _known_end(launcher, handle)
+
+
+def _known_end(launcher: ProcessLauncher, handle: Handle) -> Ending:
+    ending = launcher.ending(handle)
+    if ending is None:
+        raise BacksightError(f"The job {handle.name} was followed to its end and still runs: see `{launcher.root}`.")
+    return ending
+
+
+def _tell(stage: Stage, result: StageResult, seconds: float) -> None:
+    """Show the outcome on Prefect's page, and leave it on the flow run for the night that waits for it."""
+    link = mlflow_page(result.run_id)
+    facts = {"outcome": str(result.outcome), "seconds": f"{seconds:.1f}", "key": result.key, **result.outputs}
+    title = f"{stage}: {result.outcome}"
+    create_markdown_artifact(result_markdown(title, facts, result.metrics, link), key=f"{stage}-result")
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(flow_run.id, StageFacts(result.key, seconds).labels())
