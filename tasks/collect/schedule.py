@@ -1,0 +1,122 @@
+"""Which shard holds which walks in which scenes: it follows from plan and seed alone, so shards can be made anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.collect.seeds import generator, seed_of
+from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
+from tasks.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One walk to record."""
+
+    episode: str
+    stratum: Stratum
+    goal: tuple[float, float, float] | None = None
+    """`hard`: where it shall lead, metres."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The walks of one scene within one shard."""
+
+    scene: str
+    errands: tuple[Errand, ...]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What goes into one tar. A shard belongs to one split, so that nobody reads sealed walks by accident."""
+
+    number: int
+    split: Split
+    visits: tuple[Visit, ...]
+
+    @property
+    def blob(self) -> str:
+        """Name of its blob in the dataset."""
+        return f"shards/{self.number:03d}.tar"
+
+    @property
+    def episodes(self) -> int:
+        """Walks in it."""
+        return sum(len(visit.errands) for visit in self.visits)
+
+
+def scenes_of(plan: CollectPlan, seed: int, split: Split) -> list[str]:
+    """Scene ids of a split; no scene is in two splits but val_seen's, which are the first of train."""
+    count = plan.split(split).scenes
+    if split is Split.VAL_SEEN:
+        return scenes_of(plan, seed, Split.TRAIN)[:count]
+    if plan.simulator == "habitat":
+        return habitat_scenes(plan, split)
+    base = seed if split is Split.TRAIN else plan.held_out_seed
+    # The split is part of the seed's last digit: two splits can never draw the same building.
+    digit = {Split.TRAIN: 0, Split.VAL_UNSEEN: 1, Split.SEALED: 2}[split]
+    return [f"b{seed_of('scene', base, split, i) // 10 * 10 + digit}" for i in range(count)]
+
+
+def habitat_scenes(plan: CollectPlan, split: Split) -> list[str]:
+    """The scene list, dealt out in order: train, val_unseen, sealed. Raises UsageError when it is too short."""
+    needed = plan.train.scenes + plan.val_unseen.scenes + plan.sealed.scenes
+    if len(plan.scene_list) < needed:
+        raise UsageError(f"collect.scene_list has {len(plan.scene_list)} scenes, the splits ask for {needed}.")
+    first = {Split.TRAIN: 0, Split.VAL_UNSEEN: plan.train.scenes, Split.SEALED: plan.train.scenes + plan.val_unseen.scenes}
+    return list(plan.scene_list[first[split] : first[split] + plan.split(split).scenes])
+
+
+def shards_of(plan: CollectPlan, seed: int) -> list[Shard]:
+    """All shards of a dataset in order. Raises UsageError for hard views outside the training scenes."""
+    groups: list[tuple[Split, tuple[Visit, ...]]] = []
+    for split in Split:
+        visits = visits_of(plan, seed, split)
+        size = plan.scenes_per_shard
+        groups += [(split, tuple(visits[i : i + size])) for i in range(0, len(visits), size)]
+    return [Shard(number, split, visits) for number, (split, visits) in enumerate(groups)]
+
+
+def visits_of(plan: CollectPlan, seed: int, split: Split) -> list[Visit]:
+    """The scenes of a split with their walks; hard walks follow in visits of their own."""
+    part = plan.split(split)
+    base = seed if split in (Split.TRAIN, Split.VAL_SEEN) else plan.held_out_seed
+    usual = {stratum: share for stratum, share in plan.strata.items() if stratum is not Stratum.HARD and share > 0}
+    visits = []
+    for scene in scenes_of(plan, seed, split) if usual else ():
+        names = [f"{slug(scene)}-{split.value}-{k}" for k in range(part.episodes)]
+        visits.append(Visit(scene, tuple(Errand(name, stratum_of(usual, base, name)) for name in names)))
+    return visits + (hard_visits(plan, seed, part) if split is Split.TRAIN else [])
+
+
+def slug(scene: str) -> str:
+    """A scene's name as it may stand in an episode's id: no dots, no slashes."""
+    return "".join(c if c.isalnum() else "_" for c in scene)
+
+
+def stratum_of(shares: dict[Stratum, float], seed: int, episode: str) -> Stratum:
+    """The stratum that chance gives an episode."""
+    names = sorted(shares)
+    total = sum(shares.values())
+    return names[int(generator("stratum", seed, episode).choice(len(names), p=[shares[n] / total for n in names]))]
+
+
+def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
+    """As many hard walks as their share asks for, led to the listed views by weight."""
+    share = plan.strata.get(Stratum.HARD, 0.0) / sum(plan.strata.values())
+    count = round(part.scenes * part.episodes * share)
+    if count == 0:
+        return []
+    known = set(scenes_of(plan, seed, Split.TRAIN))
+    if foreign := sorted({view.scene for view in plan.hard} - known):
+        raise UsageError(f"collect.hard names {foreign[0]!r}, which is no training scene of this plan and seed: held-out scenes must not be trained on.")  # fmt: skip
+    weights = [view.weight for view in plan.hard]
+    rng = generator("hard", seed)
+    drawn = rng.choice(len(plan.hard), size=count, p=[w / sum(weights) for w in weights])
+    return [hard_visit(plan.hard[int(i)], k) for k, i in enumerate(drawn)]
+
+
+def hard_visit(view: HardView, number: int) -> Visit:
+    """One hard walk."""
+    return Visit(view.scene, (Errand(f"{slug(view.scene)}-hard-{number}", Stratum.HARD, view.position),))
