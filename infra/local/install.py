@@ -1,7 +1,7 @@
 """Makes `.venv` with everything in it, and sees to the system packages that the rest needs: `make install` runs this.
 
-Run by any Python >= 3.11 with nothing installed, so it uses the standard library alone. A stamp in `.venv` tells what it
-was made from; while that is unchanged, a second run does nothing.
+Run by any Python >= 3.11 with nothing installed, so it uses the standard library alone. A stamp in `.venv` tells what
+that was made from; while it is unchanged, a second run does nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def install() -> None:
     if not runs(str(PYTHON), "-m", "pip", "--version"):
         make_venv()
     pins = dict(line.split("==", 1) for line in LOCK.read_text().splitlines() if "==" in line)
-    say(f"installing {len(pins)} packages into {VENV}")
+    say(f"installing the locked packages into {VENV}")
     do(str(PYTHON), "-m", "pip", "install", "--quiet", f"uv=={pins['uv']}")
     install_torch()
     do_uv("install", "--no-deps", "-r", str(LOCK))
