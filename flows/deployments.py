@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, get_type_hints
 from zoneinfo import available_timezones
 
 from infra.local.prefect_worker import POOL
+from tasks.errors import BacksightError
 
 if TYPE_CHECKING:
-    from prefect.deployments.runner import RunnerDeployment
+    from prefect import Flow
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
 
 NIGHTLY = "nightly"
 CRON = "0 2 * * *"
@@ -21,34 +25,86 @@ CRON = "0 2 * * *"
 TAG = "backsight"
 
 
-def deployments() -> Iterator[RunnerDeployment]:
+@dataclass(frozen=True)
+class Deployment:
+    """A flow as the worker serves it. Flow and deployment carry the same name."""
+
+    flow: Flow[..., Any]
+    tags: tuple[str, ...]
+    schedules: list[DeploymentScheduleCreate] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """`<flow>/<deployment>`."""
+        return f"{self.flow.name}/{self.flow.name}"
+
+    @property
+    def entrypoint(self) -> str:
+        """The flow's place in the installed package."""
+        return f"{self.flow.fn.__module__}.{self.flow.fn.__name__}"
+
+
+def deployments() -> Iterator[Deployment]:
     """All deployments, not yet registered."""
-    from prefect.flows import EntrypointType
-    from prefect.schedules import Cron
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
 
     from flows.nightly import nightly
     from flows.stages import FLOWS
 
-    # With a command of its own the worker starts the engine at once, without a first process that resolves a workspace.
-    settings = {"command": f"{sys.executable} -m prefect.engine"}
-    common: dict[str, Any] = {
-        "work_pool_name": POOL,
-        "job_variables": settings,
-        "entrypoint_type": EntrypointType.MODULE_PATH,
-    }
-    for stage, stage_flow in FLOWS.items():
-        yield cast("RunnerDeployment", stage_flow.to_deployment(str(stage), tags=[TAG, "stage"], **common))
-    schedule = Cron(CRON, timezone=local_timezone(), slug="night")
-    yield cast("RunnerDeployment", nightly.to_deployment(NIGHTLY, tags=[TAG, "night"], schedule=schedule, **common))
+    for stage_flow in FLOWS.values():
+        yield Deployment(stage_flow, (TAG, "stage"))
+    nights = CronSchedule(cron=CRON, timezone=local_timezone())
+    yield Deployment(nightly, (TAG, "night"), [DeploymentScheduleCreate(schedule=nights, active=True, slug="night")])
 
 
 def deploy() -> list[str]:
     """Register all deployments with the server; their names. Doing it again changes nothing."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
     names = []
-    for deployment in deployments():
-        deployment.apply()
-        names.append(f"{deployment.flow_name}/{deployment.name}")
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_work_pool(POOL)
+        except ObjectNotFound as error:
+            raise BacksightError(f"There is no work pool '{POOL}': start its worker with `backsight up`.") from error
+        for deployment in deployments():
+            register(client, deployment)
+            names.append(deployment.name)
     return names
+
+
+def register(client: SyncPrefectClient, deployment: Deployment) -> None:
+    """Make a deployment, or bring the one of its name up to date."""
+    client.create_deployment(
+        flow_id=client.create_flow(deployment.flow),
+        name=deployment.flow.name,
+        version=deployment.flow.version,
+        description=deployment.flow.description,
+        tags=list(deployment.tags),
+        schedules=deployment.schedules,
+        entrypoint=deployment.entrypoint,
+        work_pool_name=POOL,
+        # With a command of its own the worker starts the engine at once, not a first process that resolves a workspace.
+        job_variables={"command": f"{sys.executable} -m prefect.engine"},
+        parameter_openapi_schema=form(deployment.flow),
+        enforce_parameter_schema=True,
+        pull_steps=[],
+    )
+
+
+def form(flow: Flow[..., Any]) -> dict[str, Any]:
+    """The schema from which Prefect's page draws the form, with the titles and help texts of `flows.parameters`.
+
+    Prefect's own schema keeps the bounds of an annotated parameter but writes its name and docstring over the texts.
+    """
+    schema = flow.parameters.model_dump()
+    for name, annotation in get_type_hints(flow.fn, include_extras=True).items():
+        for told in getattr(annotation, "__metadata__", ()):
+            texts = {"title": told.title, "description": told.description}
+            schema["properties"][name] |= {key: text for key, text in texts.items() if text}
+    return schema
 
 
 def local_timezone() -> str:

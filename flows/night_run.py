@@ -19,7 +19,6 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.board import slug
 from flows.children import Child, run_child
-from flows.choice import chosen_preset
 from flows.labels import NightFacts, StageFacts
 from flows.links import flow_run_page
 from flows.parameters import Settings
@@ -29,6 +28,7 @@ from flows.record import Line, NightRecord, Turn
 from flows.references import champion, known_verdict
 from flows.report import NightReport, cost, read_report
 from tasks.errors import BacksightError
+from tasks.preset import load_preset
 from tasks.spec import ManifestId, StageSpec
 from tasks.stage import cached, key_of, record_hit
 from tasks.store import ArtefactStore, open_store
@@ -112,7 +112,7 @@ class NightRun:
 
     def carry_out(self) -> State[Any]:
         """All steps, then the report."""
-        preset = chosen_preset(self.request.preset, self.request.changed)
+        preset = load_preset(self.request.preset, self.request.changed)
         night = Night(preset, self.seed, champion(self.store))
         get_run_logger().info("Night of preset %s, seed %d.", self.request.preset, self.seed)
         try:

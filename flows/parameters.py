@@ -20,7 +20,7 @@ PresetName = Annotated[
 ]
 NightSeed = Annotated[
     int | None,
-    Field(title="Seed", ge=0, lt=2**31, description="Everything random follows from it. Empty: the night's date."),
+    Field(title="Seed", ge=0, lt=2**31, description="Everything random follows from it. None: the night's date."),
 ]
 StageSeed = Annotated[
     int,
@@ -43,7 +43,7 @@ TrainingScenes = Annotated[
         title="Training scenes",
         ge=1,
         le=100_000,
-        description="Buildings whose walks the network learns from. Empty: as the preset says.",
+        description="Buildings whose walks the network learns from. None: as the preset says.",
     ),
 ]
 UnseenScenes = Annotated[
@@ -52,12 +52,12 @@ UnseenScenes = Annotated[
         title="Held-out scenes",
         ge=2,
         le=10_000,
-        description="Buildings that only the evaluation sees. Empty: as the preset says.",
+        description="Buildings that only the evaluation sees. None: as the preset says.",
     ),
 ]
 Steps = Annotated[
     int | None,
-    Field(title="Steps", ge=1, le=10_000_000, description="Updates of the weights. Empty: as the preset says."),
+    Field(title="Steps", ge=1, le=10_000_000, description="Updates of the weights. None: as the preset says."),
 ]
 FinetuneSteps = Annotated[
     int | None,
@@ -65,7 +65,7 @@ FinetuneSteps = Annotated[
         title="Finetune steps",
         ge=1,
         le=10_000_000,
-        description="Updates of the weights in the phase `finetune`. Empty: as the preset says.",
+        description="Updates of the weights in the phase `finetune`. None: as the preset says.",
     ),
 ]
 JointSteps = Annotated[
@@ -74,29 +74,21 @@ JointSteps = Annotated[
         title="Joint steps",
         ge=1,
         le=10_000_000,
-        description="Updates of the weights in the phase `joint`. Empty: as the preset says.",
+        description="Updates of the weights in the phase `joint`. None: as the preset says.",
     ),
 ]
 Views = Annotated[
     int | None,
-    Field(title="Views", ge=1, le=1_000_000, description="Views that are measured. Empty: as the preset says."),
+    Field(title="Views", ge=1, le=1_000_000, description="Views that are measured. None: as the preset says."),
 ]
 
 REFERENCE = rf"^{LATEST}$|{MANIFEST_ID}"
-Reference = Annotated[
-    str,
-    Field(
-        title="Input",
-        pattern=REFERENCE,
-        description="Manifest id (<kind>/<digest>), or `latest`: what the stage before published last.",
-    ),
-]
 DatasetReference = Annotated[
     str,
     Field(
         title="Dataset",
         pattern=REFERENCE,
-        description="Manifest id dataset/<digest>, or `latest`: what the stage before published last.",
+        description="Manifest id `dataset/<digest>`, or `latest`: what the stage before published last.",
     ),
 ]
 CheckpointReference = Annotated[
@@ -104,7 +96,7 @@ CheckpointReference = Annotated[
     Field(
         title="Checkpoint",
         pattern=REFERENCE,
-        description="Manifest id checkpoint/<digest>, or `latest`: what the phase before published last.",
+        description="Manifest id `checkpoint/<digest>`, or `latest`: what the phase before published last.",
     ),
 ]
 EvaluationReference = Annotated[
@@ -112,7 +104,7 @@ EvaluationReference = Annotated[
     Field(
         title="Evaluation",
         pattern=REFERENCE,
-        description="Manifest id evaluation/<digest>, or `latest`: the one that was published last.",
+        description="Manifest id `evaluation/<digest>`, or `latest`: the one that was published last.",
     ),
 ]
 RivalReference = Annotated[
@@ -120,7 +112,7 @@ RivalReference = Annotated[
     Field(
         title="The champion's evaluation",
         pattern=REFERENCE,
-        description="Manifest id evaluation/<digest>, or `latest`: the present champion's on the same views.",
+        description="Manifest id `evaluation/<digest>`, or `latest`: the present champion's on the same views.",
     ),
 ]
 

@@ -54,7 +54,7 @@ def stage_spec(stage: Stage, preset: Preset, seed: int, inputs: Inputs) -> Stage
         case Stage.COLLECT:
             return CollectSpec(seed=seed, plan=preset.collect)
         case Stage.VALIDATE:
-            return ValidateSpec(seed=seed, dataset=inputs["dataset"], thresholds=preset.validate)
+            return ValidateSpec(seed=seed, dataset=inputs["dataset"], thresholds=preset.validation)
         case Stage.EVALUATE:
             return EvaluateSpec(
                 seed=seed, dataset=inputs["dataset"], checkpoint=inputs["checkpoint"], plan=preset.evaluate
@@ -146,5 +146,5 @@ class Night:
 
 
 def night_seed(scheduled: datetime) -> int:
-    """The seed of a night that was given none: its local date, like 20261123, so that a rerun that day is the same night."""
+    """The seed of a night that was given none: its local date, like 20261123, so that a rerun is the same night."""
     return int(f"{scheduled.astimezone():%Y%m%d}")

@@ -13,7 +13,6 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.board import Board, result_markdown
-from flows.choice import chosen_preset
 from flows.labels import StageFacts
 from flows.launch import Ending, Handle, Job, JobState
 from flows.launch.process import ProcessLauncher
@@ -22,6 +21,7 @@ from flows.parameters import Settings
 from flows.plan import PRODUCT, Stage, stage_spec
 from flows.references import note_latest, resolve
 from tasks.errors import BacksightError
+from tasks.preset import load_preset
 from tasks.settings import home
 from tasks.spec import StageResult, StageSpec
 from tasks.stage import cached, key_of
@@ -52,7 +52,7 @@ def run_stage(request: StageRequest) -> State[Any]:
 
 def _carried_out(request: StageRequest) -> State[Any]:
     store, log = open_store(), get_run_logger()
-    preset = chosen_preset(request.preset, request.changed)
+    preset = load_preset(request.preset, request.changed)
     spec = stage_spec(
         request.stage,
         preset,

@@ -16,6 +16,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("flows.cli.stack:up", "Start (or heal) the local stack; returns when every service answers."),
     "down": ("flows.cli.stack:down", "Stop the local stack; its data stays."),
     "status": ("flows.cli.stack:status", "Show the services of the local stack, their addresses and health."),
+    "deploy": ("flows.cli.run:deploy", "Register the deployments: one a stage, and the night with its schedule."),
+    "run": ("flows.cli.run:run", "Submit a night or a stage, and watch it if asked to."),
+    "watch": ("flows.cli.watch:watch", "Watch a run that was submitted before."),
+    "cancel": ("flows.cli.watch:cancel", "End a run and all that it has launched."),
+    "demo": ("flows.cli.run:demo", "Start the stack, run one whole night, show what came of it."),
 }
 """Name -> (`module:command`, one line of help). The module is imported when its command runs, not before."""
 
