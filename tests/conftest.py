@@ -10,6 +10,7 @@ import pytest
 
 from tasks.settings import StoreSettings
 from tasks.store import ArtefactStore, open_store
+from tests.local_stack import LocalStack
 from tests.rclone_server import RcloneServer
 
 numbers = itertools.count()
@@ -51,3 +52,13 @@ def store_settings(s3_server: RcloneServer, home: Path, monkeypatch: pytest.Monk
 def store(store_settings: StoreSettings) -> ArtefactStore:
     """A store over an empty bucket."""
     return open_store(store_settings)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The local stack, started once for the session; a test that breaks it heals it."""
+    stack = LocalStack(tmp_path_factory.mktemp("stack") / "home")
+    stack.up()
+    yield stack
+    stack.down()
+    assert not stack.processes()

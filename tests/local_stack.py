@@ -1,0 +1,59 @@
+"""A real local stack for tests: the command line on a home of its own, and what to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from infra.local.credentials import read_env
+from infra.local.processes import FOREIGN, members
+
+PLATFORM = (*FOREIGN, "BACKSIGHT_")
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """One stack, started or not."""
+
+    home: Path
+
+    def environment(self) -> dict[str, str]:
+        """For child processes: this stack is theirs, and no variable of the person's shell points elsewhere."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(PLATFORM)}
+        return {**inherited, "BACKSIGHT_HOME": str(self.home)}
+
+    def settings(self) -> dict[str, str]:
+        """What `stack.env` says now: PREFECT_API_URL, MLFLOW_TRACKING_URI, BACKSIGHT_S3_*. An `up` may move ports."""
+        return read_env(self.home / "stack.env")
+
+    def backsight(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the `backsight` command on this stack."""
+        command = [sys.executable, "-m", "flows.cli", *words]
+        return subprocess.run(command, env=self.environment(), capture_output=True, text=True)
+
+    def up(self) -> str:
+        """Start or heal it; returns what was said."""
+        done = self.backsight("up")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def down(self) -> str:
+        """Stop it; returns what was said."""
+        done = self.backsight("down")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def pids(self) -> dict[str, int]:
+        """Service -> pid, as recorded."""
+        services = json.loads((self.home / "state.json").read_text())["services"]
+        return {name: record["pid"] for name, record in services.items()}
+
+    def processes(self, service: str | None = None) -> list[psutil.Process]:
+        """All running processes of the stack, or of one service."""
+        return members(self.home, service)
