@@ -64,7 +64,7 @@ def test_settings_go_where_they_belong(smoke: Path) -> None:
 
 @given(st.dictionaries(st.sampled_from(sorted(KEYS)), st.none() | st.integers(1, 9)), st.integers(10, 20))
 def test_a_parameter_with_a_name_wins_over_a_free_key(named: dict[str, int | None], free: int) -> None:
-    changed = merged({key: free for key in KEYS.values()}, **named)
+    changed = merged(dict.fromkeys(KEYS.values(), free), **named)
     assert changed == {key: named.get(name) or free for name, key in KEYS.items()}
 
 
