@@ -54,7 +54,8 @@ class PhaseConfig(BaseModel):
     precision: Precision = "fp32"
     zero: Literal[0, 1, 2, 3] = Field(1, description="DeepSpeed ZeRO stage.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto = the GPU where there is one.")
-    spike: float = Field(20.0, gt=1, description="A loss above so many times the running median rolls back.")
+    spike: float = Field(20.0, gt=1, description="An update whose loss is above so many running medians is left out.")
+    patience: int = Field(3, ge=1, description="Updates left out in a row before training goes back.")
     rollbacks: int = Field(2, ge=0, description="Returns to the last checkpoint before training gives up.")
 
     workers: int = Field(1, ge=0, description="Loader processes of each rank; 0 = none, the rank loads by itself.")

@@ -1,0 +1,263 @@
+"""DeepSpeed behind a narrow face: accumulate gradients, look at them, update, and read or set the optimiser's state.
+
+Nothing here compiles at run time: the optimiser is torch's own AdamW, and DeepSpeed's shared-memory operator, which it
+would build with a C++ compiler for CPU ranks, is switched off (gloo does the same work).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from model.batch import Batch
+from model.training.config import PhaseConfig
+from model.training.objective import Objective
+from model.training.parts import parameter_groups
+
+AUTOCAST = {"bf16": "bfloat16", "fp16": "float16"}
+
+HELD = -1
+"""Stands, among the numbers of the modules that are using a parameter at the moment, for one that never ends."""
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""AdamW's state of a parameter, beside its number of updates."""
+
+
+class Sharded:
+    """An objective under ZeRO stage 0-3.
+
+    Args:
+        objective: its network's trained parameters are chosen already; moved to `device` and wrapped in place.
+    """
+
+    def __init__(self, objective: Objective, phase: PhaseConfig, device: torch.device) -> None:
+        self.phase = phase
+        self.device = device
+        self.groups = parameter_groups(objective.network, phase.weight_decay)
+        adam = torch.optim.AdamW(self.groups, lr=phase.lr, betas=phase.betas, fused=True)
+        with _quiet():
+            self.engine, self.optimizer, _, _ = _deepspeed().initialize(
+                model=objective.to(device), optimizer=adam, config=_config(phase)
+            )
+        self.network: nn.Module = objective.network
+        self._make_moments()
+        if phase.zero == 3:
+            self._keep_small_gathered()
+
+    def accumulate(self, batch: Batch) -> dict[str, Tensor]:
+        """Forward and backward of one batch; after the last of an update the gradients are averaged over the ranks."""
+        loss, terms = self.engine(batch.to(self.device))
+        self.engine.backward(loss)
+        return {"loss": loss.detach(), **terms}
+
+    def gradients(self) -> dict[str, list[Tensor]]:
+        """Averaged gradients by part: whole ones at stage 0, this rank's pieces from stage 1 on. Writable."""
+        parts = defaultdict(list)
+        if self.phase.zero == 0:
+            for group in self.groups:
+                parts[group["part"]] += [p.grad for p in group["params"] if p.grad is not None]
+        else:
+            for index, pieces in self.optimizer.averaged_gradients.items():
+                group = self.optimizer.sub_group_to_group_id[index] if self.phase.zero == 3 else index
+                parts[self.groups[group]["part"]] += pieces
+        return parts
+
+    def norms(self) -> dict[str, float]:
+        """Norm of each part's averaged gradient, the same on all ranks."""
+        parts = self.gradients()
+        names = sorted({group["part"] for group in self.groups})
+        squares = torch.stack([_square_norm(parts[name], self.device) for name in names])
+        if self.phase.zero:
+            distributed.all_reduce(squares)
+        return dict(zip(names, (squares.sqrt() / self.loss_scale).tolist(), strict=True))
+
+    def scale_gradients(self, factors: dict[str, float]) -> None:
+        """Multiply each part's gradient."""
+        for name, pieces in self.gradients().items():
+            if factors[name] != 1 and pieces:
+                torch._foreach_mul_(pieces, factors[name])
+
+    def update(self, rate: float) -> None:
+        """One step of the optimiser at this learning rate; gradients are gone afterwards."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.engine.step()
+
+    def discard(self) -> None:
+        """Let the gradients go without a change of the weights."""
+        for pieces in self.gradients().values():
+            for piece in pieces:
+                piece.zero_()
+        # ZeRO has no way to skip a step; at rate 0 and gradient 0 AdamW leaves the weights as they are.
+        self.update(0.0)
+
+    @property
+    def loss_scale(self) -> float:
+        """What the gradients are multiplied by in fp16; 1 otherwise."""
+        if self.phase.precision != "fp16":
+            return 1.0
+        owner, name = (self.optimizer, "torch_autocast_gradscaler")
+        if self.phase.zero == 0:
+            owner, name = (self.engine, "torch_autocast_z0_gradscaler")
+        return float(getattr(owner, name).get_scale())
+
+    def state(self) -> dict[str, Tensor]:
+        """Weights and moments of the trained parameters, whole, on the CPU: `weight/<name>`, `exp_avg/<name>`, ...
+
+        Collective: every rank calls it and gets the same.
+        """
+        state = {"updates": self._adam.state[self._flat_parameters()[0]]["step"].cpu().clone()}
+        for name, parameter in self._trained():
+            state[f"weight/{name}"] = self._whole(parameter, None).cpu().clone()
+            for moment in MOMENTS:
+                state[f"{moment}/{name}"] = self._whole(parameter, moment).cpu().clone()
+        return state
+
+    def load_moments(self, state: dict[str, Tensor]) -> None:
+        """Set the optimiser's moments from `state`; the weights were loaded before the engine was made."""
+        for held in self._adam.state.values():
+            held["step"].copy_(state["updates"])
+        for name, parameter in self._trained():
+            for moment in MOMENTS:
+                self._set_moment(parameter, moment, state[f"{moment}/{name}"].to(self.device))
+
+    def weights(self) -> dict[str, Tensor]:
+        """The whole network's state dict on the CPU. Collective at stage 3."""
+        if self.phase.zero < 3:
+            return {name: value.cpu() for name, value in self.network.state_dict().items()}
+        whole = {}
+        for name, value in self.network.named_parameters():
+            with _deepspeed().zero.GatheredParameters([value]):
+                whole[name] = value.detach().cpu().clone()
+        return whole | {name: value.cpu() for name, value in self.network.named_buffers() if name not in whole}
+
+    def close(self) -> None:
+        """Take DeepSpeed's hooks off again."""
+        self.engine.destroy()
+
+    @property
+    def _adam(self) -> torch.optim.AdamW:
+        return self.optimizer if self.phase.zero == 0 else self.optimizer.optimizer
+
+    def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return ((name, p) for name, p in self.network.named_parameters() if p.requires_grad)
+
+    def _flat_parameters(self) -> list[Tensor]:
+        """The tensors that AdamW itself updates."""
+        if self.phase.zero == 0:
+            return [parameter for group in self.groups for parameter in group["params"]]
+        names = {3: "fp32_partitioned_groups_flat"}
+        return list(getattr(self.optimizer, names.get(self.phase.zero, "single_partition_of_fp32_groups")))
+
+    def _make_moments(self) -> None:
+        """Make AdamW's state before the first step: DeepSpeed links all of it as soon as one group has stepped."""
+        for tensor in self._flat_parameters():
+            moments = {moment: torch.zeros_like(tensor) for moment in MOMENTS}
+            self._adam.state[tensor] = {"step": torch.zeros((), device=tensor.device), **moments}
+        if self.phase.zero in (1, 2):
+            self.optimizer._lazy_init_hp_params_optimizer_state()
+
+    def _keep_small_gathered(self) -> None:
+        """Hold what DeepSpeed calls persistent parameters gathered from the first pass on, not only from the second.
+
+        Its hooks find tensors in tuples and dicts, but not in records, so before the backward pass they do not gather
+        what a module that returns a record owns directly.
+        """
+        small = self.optimizer.persistent_parameters
+        for parameter in small:
+            parameter.ds_active_sub_modules.add(HELD)
+        if small:
+            small[0].all_gather(small)
+
+    def _whole(self, parameter: nn.Parameter, moment: str | None) -> Tensor:
+        from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
+
+        if self.phase.zero == 0:
+            return parameter.detach() if moment is None else self._adam.state[parameter][moment]
+        whole = (
+            safe_get_full_fp32_param(parameter) if moment is None else safe_get_full_optimizer_state(parameter, moment)
+        )
+        return whole.reshape(getattr(parameter, "ds_shape", parameter.shape))
+
+    def _set_moment(self, parameter: nn.Parameter, moment: str, value: Tensor) -> None:
+        from deepspeed.utils import safe_set_full_optimizer_state, safe_set_local_optimizer_state
+
+        if self.phase.zero == 0:
+            self._adam.state[parameter][moment].copy_(value)
+        elif self.phase.zero == 3:
+            safe_set_local_optimizer_state(parameter, _piece(value, parameter.ds_tensor.ds_numel), moment)
+        else:
+            safe_set_full_optimizer_state(parameter, value, moment)
+
+
+def _piece(whole: Tensor, size: int) -> Tensor:
+    """This rank's piece of a tensor that stage 3 cuts, flat, into pieces of `size`, the last ones padded."""
+    flat = nn.functional.pad(whole.flatten(), (0, size * distributed.get_world_size() - whole.numel()))
+    return flat.narrow(0, size * distributed.get_rank(), size)
+
+
+def _config(phase: PhaseConfig) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": phase.batch,
+        "gradient_accumulation_steps": phase.accumulation,
+        "zero_optimization": {"stage": phase.zero},
+        "zero_allow_untested_optimizer": True,
+        "gradient_clipping": 0.0,
+        "steps_per_print": None,
+    }
+    if phase.precision in AUTOCAST:
+        config["torch_autocast"] = {"enabled": True, "dtype": AUTOCAST[phase.precision]}
+    return config
+
+
+def _square_norm(pieces: list[Tensor], device: torch.device) -> Tensor:
+    if not pieces:
+        return torch.zeros((), device=device)
+    return torch.stack(torch._foreach_norm(pieces)).float().square().sum()
+
+
+def _deepspeed() -> ModuleType:
+    """DeepSpeed, imported without what it would drag in and build."""
+    if "deepspeed" not in sys.modules:
+        with _without("mlflow"), _quiet():
+            import deepspeed
+
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        # At stage 3 it calls renamed functions of torch.distributed several times a step.
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+    return sys.modules["deepspeed"]
+
+
+@contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Let an optional import fail: DeepSpeed's autotuner, which is not used, would spend seconds on MLflow."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop DeepSpeed's advice about machines and deprecations, which no reader of a progress bar can act on."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)
