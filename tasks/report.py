@@ -21,6 +21,9 @@ SHOWN = {
 }
 """Metrics of the table, in its order, with labels so short that a line stays within 100 columns."""
 
+HEADLINE = ("kld", "ap_none")
+"""Metrics whose paired differences stand below the table."""
+
 ARROWS = {-1: "↓", 0: "", 1: "↑"}
 
 NAMES = {
@@ -32,7 +35,9 @@ NAMES = {
     "always_none": "always none",
     "centre": "centre prior",
     "copy_previous": "copy previous",
-    "oracle_noisy": "oracle + noise",
+    "oracle_05cm": "oracle 5 cm, 1°",
+    "oracle_10cm": "oracle 10 cm, 2°",
+    "oracle_25cm": "oracle 25 cm, 5°",
     "oracle": "oracle",
 }
 ABSENT = "–"
@@ -89,7 +94,7 @@ def written(value: float | None) -> str:
     """Three digits after the point below 1 (no leading zero), two above; a dash for what is undefined."""
     if value is None:
         return ABSENT
-    text = f"{value:.3f}"
+    text = f"{value:.3f}".replace("-0.000", "0.000")
     return text.replace("0.", ".", 1) if text.lstrip("-").startswith("0.") else f"{value:.2f}"
 
 
@@ -116,7 +121,7 @@ def footer(evaluation: Evaluation) -> list[str]:
 
 def versus(baseline: str, figures: Figures) -> str:
     """The model's paired differences from one baseline."""
-    told = ", ".join(f"{METRICS[m].label} {signed(e)}" for m, e in figures.items())
+    told = ", ".join(f"{METRICS[m].label} {signed(figures[m])}" for m in HEADLINE)
     return f"  this model − {NAMES.get(baseline, baseline)}: {told}"
 
 

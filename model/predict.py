@@ -1,0 +1,99 @@
+"""A checkpoint that answers: what evaluation, the model registry and robots call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from model.batch import Prediction, Text, Views
+from model.config import NetworkConfig
+from model.errors import UsageError
+from model.placement import device_of
+from model.spatial_mllm import SpatialMLLM
+from model.tokenizer import Tokenizer
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+class Predictor:
+    """A network in eval() with its tokenizer."""
+
+    def __init__(self, network: SpatialMLLM, tokenizer: Tokenizer) -> None:
+        self.network = network.eval()
+        self.tokenizer = tokenizer
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The network's sizes."""
+        return self.network.config
+
+    def predict(self, views: Views, text: Text) -> Prediction:
+        """The network's answer to a batch, on the CPU in float32, without gradients."""
+        device = device_of(self.network)
+        with torch.inference_mode():
+            return self.network(views.to(device), text.to(device)).to("cpu")
+
+    def answer(
+        self, rgb: ArrayLike, depth: ArrayLike, pose: ArrayLike, intrinsics: ArrayLike, instruction: Sequence[str]
+    ) -> Arrays:
+        """Heatmaps for B items of up to K keyframes, oldest first, and the current view last.
+
+        Args:
+            rgb: [B, S, H, W, 3] uint8, H = W = the network's image size.
+            depth: [B, S, H, W] z-depth in metres; 0 = unknown.
+            pose: [B, S, 4, 4] camera-to-world, OpenCV camera (x right, y down, z forward), metres.
+            intrinsics: [B, S, 3, 3] in pixels, pixel centres at +0.5.
+            instruction: B texts.
+
+        Returns:
+            `heatmap` [B, S - 1, G, G] and `none` [B, S - 1], together a distribution for each keyframe; `goal`
+            [B, G, G] and `goal_none` [B] the same for the next waypoint; `turn` [B, 3] left, right, around.
+
+        Raises:
+            UsageError: shapes that the network does not take.
+        """
+        shown = np.asarray(rgb)
+        views = self._views(shown, depth, pose, intrinsics)
+        text = self.tokenizer.encode(list(instruction), self.config.language.text_length)
+        said = self.predict(views, text)
+        maps = said.logits.float().softmax(dim=-1).numpy()
+        grid, keyframes = self.config.grid, shown.shape[1] - 1
+        cells, none = maps[..., :-1].reshape(*maps.shape[:2], grid, grid), maps[..., -1]
+        return {
+            "heatmap": cells[:, :keyframes],
+            "none": none[:, :keyframes],
+            "goal": cells[:, -1],
+            "goal_none": none[:, -1],
+            "turn": said.turn.float().softmax(dim=-1).numpy(),
+        }
+
+    def _views(self, rgb: NDArray, depth: ArrayLike, pose: ArrayLike, intrinsics: ArrayLike) -> Views:
+        side, slots = self.config.image_size, self.config.keyframes
+        if rgb.ndim != 5 or rgb.shape[2:] != (side, side, 3):
+            raise UsageError(f"rgb has the shape {rgb.shape}, but this network takes [B, S, {side}, {side}, 3].")
+        count, shown = rgb.shape[:2]
+        if not 2 <= shown <= slots + 1:
+            raise UsageError(f"{shown} views were given, but this network takes 1 to {slots} keyframes and a view.")
+        given = Views(
+            rgb=torch.from_numpy(rgb.astype(np.float32) / 255).permute(0, 1, 4, 2, 3),
+            depth=torch.from_numpy(np.array(depth, np.float32)),
+            pose=torch.from_numpy(np.array(pose, np.float32)),
+            intrinsics=torch.from_numpy(np.array(intrinsics, np.float32)),
+            valid=torch.ones(count, shown, dtype=torch.bool),
+        )
+        return padded(given, slots + 1 - shown)
+
+
+def padded(views: Views, missing: int) -> Views:
+    """The views with `missing` empty keyframes before the current view; their cameras repeat the current one's."""
+
+    def fill(name: str, part: torch.Tensor) -> torch.Tensor:
+        blank = part[:, -1:].expand(-1, missing, *part.shape[2:])
+        if name not in ("pose", "intrinsics"):
+            blank = torch.zeros_like(blank)
+        return torch.cat([part[:, :-1], blank, part[:, -1:]], dim=1)
+
+    return Views(**{name: fill(name, part) for name, part in vars(views).items()})
