@@ -14,7 +14,7 @@ NOT_ANSWERING = 1
 
 
 @click.command()
-@click.option("--timeout", default=120.0, show_default=True, help="Seconds that each service has until it must answer.")
+@click.option("--timeout", default=180.0, show_default=True, help="Seconds that each service has until it must answer.")
 def up(timeout: float) -> None:
     """Start the local stack, or heal it; returns when every service answers. A second `up` changes nothing."""
     show(local.up(home(), click.echo, timeout))

@@ -31,7 +31,7 @@ SERVICES: dict[str, Callable[[StackPlan], Service]] = {
 """In an order in which each comes after those that it needs."""
 
 WANTED_PORTS = {"prefect": 4200, "mlflow": 5000, "s3": 9000}
-PATIENCE = 120.0
+PATIENCE = 180.0
 PORT_TRIES = 5
 
 STOPPED_TOGETHER = (("worker",), ("prefect", "mlflow", "s3"), ("postgres",))

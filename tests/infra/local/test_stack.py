@@ -172,7 +172,7 @@ def test_down_leaves_no_process_and_loses_nothing(stack: LocalStack, kept: Calla
 
     stack.down()
     assert flow_run.wait(timeout=5) == -signal.SIGTERM
-    assert not [process for process in everything if process.is_running()]
+    assert not outlasting(everything, seconds=0)
     assert stack.backsight("status").returncode == 1
     assert stack.down() == "nothing ran\n"
 
