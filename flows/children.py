@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
+
+from tasks.errors import BacksightError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -52,6 +55,11 @@ def run_child(child: Child) -> FlowRun:
             while run.state is None or not run.state.is_final():
                 time.sleep(POLL_SECONDS)
                 run = client.read_flow_run(run.id)
+        except httpx.HTTPError as error:
+            raise BacksightError(
+                f"Prefect's server stopped answering while {child.name} ran ({type(error).__name__}): see "
+                "`backsight status`, heal it with `backsight up`, and run the night again."
+            ) from error
         except BaseException:
             client.set_flow_run_state(run.id, Cancelling(message="The night that asked for it was ended."), force=True)
             raise

@@ -33,6 +33,8 @@ class StageFacts:
 class NightFacts:
     """Left by a night's flow run: where it is recorded."""
 
+    seed: int | None = None
+    """The seed that a night without one was given, so that a retry on another day is still the same night."""
     mlflow_run: str | None = None
     record: str | None = None
     """Manifest id of the `flows.record.NightRecord`; None until the night has succeeded."""
@@ -44,4 +46,9 @@ class NightFacts:
     @classmethod
     def read(cls, labels: Mapping[str, Any]) -> Self:
         """From a flow run's labels."""
-        return cls(mlflow_run=labels.get(f"{PREFIX}mlflow_run"), record=labels.get(f"{PREFIX}record"))
+        seed = labels.get(f"{PREFIX}seed")
+        return cls(
+            seed=None if seed is None else int(seed),
+            mlflow_run=labels.get(f"{PREFIX}mlflow_run"),
+            record=labels.get(f"{PREFIX}record"),
+        )

@@ -91,23 +91,29 @@ class NightRun:
         """When the night was to begin."""
         return self.run.expected_start_time or self.run.created or datetime.now().astimezone()
 
+    @property
+    def before(self) -> NightFacts:
+        """What an earlier try of this flow run left."""
+        return NightFacts.read(self.run.labels)
+
     @cached_property
     def seed(self) -> int:
-        """The seed that was asked for, or the date."""
-        return night_seed(self.asked_at) if self.request.seed is None else self.request.seed
+        """The seed that was asked for, or that an earlier try of this flow run had, or the date."""
+        given = (self.request.seed, self.before.seed, night_seed(self.asked_at))
+        return next(seed for seed in given if seed is not None)
 
     @cached_property
     def tracked(self) -> TrackedRun:
         """The night's MLflow run; a retried flow run goes on with the one that it had."""
-        if before := NightFacts.read(self.run.labels).mlflow_run:
-            return attach(before)
+        if self.before.mlflow_run:
+            return attach(self.before.mlflow_run)
         tags = {
             "backsight.night": str(flow_run.id),
             "backsight.preset": self.request.preset,
             "backsight.seed": str(self.seed),
         }
         opened = open_run(f"night {self.request.preset} {self.seed}", tags=tags)
-        self._label(NightFacts(mlflow_run=opened.id))
+        self._label(NightFacts(self.seed, opened.id))
         return opened
 
     def carry_out(self) -> State[Any]:
@@ -193,7 +199,7 @@ class NightRun:
         self._show(report, pictures)
         self._keep(report)
         id = record.publish(self.store)
-        self._label(NightFacts(mlflow_run=self.tracked.id, record=id))
+        self._label(NightFacts(self.seed, self.tracked.id, id))
         return report
 
     def _show(self, report: NightReport, pictures: list[Picture]) -> None:

@@ -75,3 +75,4 @@ def demo(preset: str, seed: int | None) -> None:
 
     click.echo(f"registered {len(register())} deployments")
     launch(NIGHTLY, preset, seed, False, (), watch=True)
+    click.echo("The stack stays up and its pages can be visited; `backsight down` ends it.")

@@ -29,6 +29,7 @@ Take = Callable[[], Snapshot]
 
 def watch_run(run_id: UUID) -> None:
     """Show a run until it ends, then its outcome; raises the run's own error where it did not succeed."""
+    import httpx
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
@@ -42,6 +43,11 @@ def watch_run(run_id: UUID) -> None:
                 err=True,
             )
             raise
+        except httpx.HTTPError as error:
+            raise BacksightError(
+                f"Prefect's server stopped answering ({type(error).__name__}): see `backsight status`, heal it with "
+                f"`backsight up`, and look for the run again with `backsight watch {run_id}`."
+            ) from error
     conclude(run)
 
 

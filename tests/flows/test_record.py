@@ -51,6 +51,6 @@ def test_facts_survive_as_labels(key: str, seconds: float) -> None:
     assert StageFacts.read({}) is None
 
 
-@given(run=st.none() | st.text(), kept=st.none() | st.text())
-def test_a_nights_facts_survive_as_labels(run: str | None, kept: str | None) -> None:
-    assert NightFacts.read(NightFacts(run, kept).labels()) == NightFacts(run, kept)
+@given(seed=st.none() | st.integers(0), run=st.none() | st.text(), kept=st.none() | st.text())
+def test_a_nights_facts_survive_as_labels(seed: int | None, run: str | None, kept: str | None) -> None:
+    assert NightFacts.read(NightFacts(seed, run, kept).labels()) == NightFacts(seed, run, kept)
