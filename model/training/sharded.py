@@ -61,7 +61,7 @@ class Sharded:
 
     def gradients(self) -> dict[str, list[Tensor]]:
         """Averaged gradients by part: whole ones at stage 0, this rank's pieces from stage 1 on. Writable."""
-        parts = defaultdict(list)
+        parts: dict[str, list[Tensor]] = defaultdict(list)
         if self.phase.zero == 0:
             for group in self.groups:
                 parts[group["part"]] += [p.grad for p in group["params"] if p.grad is not None]
@@ -194,7 +194,8 @@ class Sharded:
         if self.phase.zero == 0:
             self._adam.state[parameter][moment].copy_(value)
         elif self.phase.zero == 3:
-            safe_set_local_optimizer_state(parameter, _piece(value, parameter.ds_tensor.ds_numel), moment)
+            size = parameter.ds_tensor.ds_numel  # type: ignore[attr-defined]
+            safe_set_local_optimizer_state(parameter, _piece(value, size), moment)
         else:
             safe_set_full_optimizer_state(parameter, value, moment)
 
