@@ -44,11 +44,10 @@ Inputs = Mapping[str, ManifestId | None]
 
 def stage_spec(stage: Stage, preset: Preset, seed: int, inputs: Inputs) -> StageSpec:
     """What a stage is asked under a preset and a seed, given its inputs by parameter name."""
-    from tasks.validate.spec import ValidateSpec
-
     from tasks.collect.spec import CollectSpec
     from tasks.evaluate.spec import EvaluateSpec
     from tasks.promote.spec import PromoteSpec
+    from tasks.validate.spec import ValidateSpec
 
     match stage:
         case Stage.COLLECT:

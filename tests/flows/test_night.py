@@ -153,7 +153,7 @@ def test_a_failing_stage_gives_its_own_error_last(
     assert children(stack, flow_run_id(failed.stdout)) == {"validate": "FAILED"}
 
 
-IMPOSSIBLE = "minimum_episodes=1000000"
+IMPOSSIBLE = "gate.episodes=1000000"
 
 
 def job_processes(stack: LocalStack, stage: str) -> list[psutil.Process]:

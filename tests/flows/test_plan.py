@@ -66,7 +66,7 @@ def test_a_challenger_that_is_the_champion_is_not_measured_twice() -> None:
 
 
 def test_each_stage_reads_what_the_stages_before_it_published() -> None:
-    night = Night(PRESET, 1, products={step.name: product(step) for step in NIGHT})
+    night = Night(PRESET, 1, REIGNING, {step.name: product(step) for step in NIGHT})
     by_name = {step.name: night.spec(step) for step in NIGHT}
     assert by_name["collect"].inputs() == {}
     assert by_name["validate"].inputs() == {"dataset": night.products["collect"]}
