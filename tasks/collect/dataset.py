@@ -16,6 +16,7 @@ from typing import Any
 
 from tasks.collect.schedule import Shard, shards_of
 from tasks.collect.shards import ShardReport
+from tasks.collect.shelf import NoShelf, Shelf
 from tasks.collect.spec import CollectPlan
 from tasks.collect.words import instruction_vocabulary, words
 from tasks.errors import BacksightError, DataError
@@ -26,6 +27,10 @@ INDEX_COLUMNS = {
     "pose": "list<double>", "intrinsics": "list<double>", "action": "string", "stratum": "string", "scene": "string",
     "split": "string", "instruction": "string",
 }  # fmt: skip
+
+
+DATASET_FILES = ("index.parquet", "episodes.json.gz", "scenes.json")
+"""Beside the shards."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,21 @@ class Summary:
     plan: dict[str, Any]
 
 
-def collect_into(folder: Path, plan: CollectPlan, seed: int, workers: int, advance: Callable[[str], None]) -> Summary:
+def collect_into(
+    folder: Path, plan: CollectPlan, seed: int, workers: int, advance: Callable[[str], None], shelf: Shelf | None = None
+) -> Summary:
     """Make the whole dataset in `folder`; `advance` is called once an episode with its id.
 
-    Same plan and seed, same bytes, on any number of workers. Shards that a run before this one finished are kept.
+    Same plan and seed, same bytes, on any number of workers. Shards that a run before this one left in the folder, or
+    put on the shelf, are not made again.
     Raises DataError when more scenes than the plan allows were unusable, or nothing was recorded.
     """
-    from tasks.collect.workers import make_shards
+    from tasks.collect.workers import Order, make_shards
 
     (folder / "shards").mkdir(parents=True, exist_ok=True)
     (folder / "parts").mkdir(exist_ok=True)
     shards = shards_of(plan, seed)
-    make_shards(folder, plan, seed, shards, workers, advance)
+    make_shards(Order(folder, plan, seed), shards, workers, advance, shelf or NoShelf())
     summary = assemble(folder, plan, shards)
     for shard in shards:
         part_path(folder, shard).unlink()

@@ -134,7 +134,7 @@ def longest_spin(actions: list[Action]) -> tuple[int, int]:
 
 
 def thinned(steps: list[Step]) -> list[Step]:
-    """At most one landmark between two other steps, none twice, and no turn within a step of entering a room."""
+    """At most one landmark between two other steps, none twice, no turn twice in a row or within a step of entering a room."""
     kept: list[Step] = []
     entered = [step.frame for step in steps if step.kind == "enter"]
     for step in steps:
@@ -142,6 +142,8 @@ def thinned(steps: list[Step]) -> list[Step]:
         if step.kind == "pass" and ((kept and kept[-1].kind == "pass") or step.landmark is None or step.landmark.name in named):
             continue
         if step.kind == "turn" and step.frame > 0 and any(abs(step.frame - frame) <= 1 for frame in entered):
+            continue
+        if step.kind == "turn" and kept and (kept[-1].kind, kept[-1].side) == ("turn", step.side):
             continue
         kept.append(step)
     return kept

@@ -148,7 +148,3 @@ class DistanceField(ABC):
     @abstractmethod
     def at(self, points: Points) -> Points:
         """[n] metres from `points` ([n, 3]) to the goal; inf where there is no way (or none within reach)."""
-
-    @abstractmethod
-    def sample(self, nearest: float, farthest: float, count: int, rng: np.random.Generator) -> Points:
-        """[<= count, 3] random standing points whose way to the goal is between two lengths in metres."""

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.collect.simulator import Points, Simulator
+from tasks.collect.simulator import DistanceField, Points, Simulator
 from tasks.collect.spec import Stratum
 from tasks.collect.walking import Action, Stance, Walker
 
 OPEN_FLOOR = 0.15
 """Walks begin and end with this much free floor around the agent, metres."""
+DRAWS = 60
+"""Standing points that are drawn to find some at a wanted distance."""
+FIRST_TURN = (np.radians(60), np.radians(180))
+"""A forward walk begins this far away from its way: what lies behind the walker is seen, too."""
+CANDIDATES = 3
+"""Starts that a forward walk tries."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +59,46 @@ def walker_at(simulator: Simulator, manner: Manner, start: Points, rng: np.rando
 
 
 def forward(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> Walk | None:
-    """From somewhere to somewhere else by the shortest way, rather through doors and around corners than straight."""
+    """From somewhere to somewhere else by the shortest way; of some starts the one whose way winds most."""
     goal = simulator.navigable_points(1, rng, OPEN_FLOOR)[0] if manner.goal is None else manner.goal
     field = simulator.distances_to(goal, manner.reach)
-    for nearest in (0.5, 0.35, 0.2):
-        starts = field.sample(nearest * manner.reach, 0.76 * manner.reach, 12, rng)
+    for nearest in (0.4, 0.25):
+        starts = places_between(simulator, field, nearest * manner.reach, 0.66 * manner.reach, rng)
         if len(starts):
             break
     else:
         return None
     detour = field.at(starts) / np.maximum(np.linalg.norm(starts - goal, axis=1), 0.1)
-    graph = simulator.graph
-    end = graph.room_at(goal[0], goal[2])
-    elsewhere = np.array([graph.room_at(p[0], p[2]) != end for p in starts], dtype=float)
-    start = starts[int(np.argmax(np.minimum(detour, 2.0) + elsewhere + rng.uniform(0, 0.5, len(starts))))]
-    walker = walker_at(simulator, manner, start, rng)
-    arrived = walker.follow(field)
-    return Walk(tuple(walker.finish()), goal) if arrived else None
+    best: tuple[float, Walk | None] = (-1.0, None)
+    for i in np.argsort(-detour)[:CANDIDATES]:
+        walker = walker_at(simulator, manner, starts[i], rng)
+        walker.turn_away(field, float(rng.choice([-1, 1]) * rng.uniform(*FIRST_TURN)))
+        if walker.follow(field) and (score := winding(walker)) > best[0]:
+            best = (score, Walk(tuple(walker.finish()), goal))
+    return best[1]
+
+
+def winding(walker: Walker) -> float:
+    """Share of pairs of frames that look in quite different directions (more than 75 degrees apart)."""
+    headings = np.array([stance.heading for stance, _ in walker.track])
+    apart = headings[:, None] - headings[None]
+    return float((np.cos(apart) < np.cos(np.radians(75))).mean())
+
+
+def places_between(
+    simulator: Simulator, field: DistanceField, nearest: float, farthest: float, rng: np.random.Generator
+) -> Points:
+    """[n, 3] some standing points whose way to the field's goal is between two lengths in metres; n may be 0."""
+    points = simulator.navigable_points(DRAWS, rng, OPEN_FLOOR)
+    metres = field.at(points)
+    return points[(metres >= nearest) & (metres <= farthest)]
 
 
 def look_around(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> Walk | None:
     """A short walk that stops on the way to turn once around on the spot."""
     goal = simulator.navigable_points(1, rng, OPEN_FLOOR)[0]
     field = simulator.distances_to(goal, manner.reach)
-    starts = field.sample(0.15 * manner.reach, 0.4 * manner.reach, 1, rng)
+    starts = places_between(simulator, field, 0.15 * manner.reach, 0.4 * manner.reach, rng)
     if not len(starts):
         return None
     walker = walker_at(simulator, manner, starts[0], rng)
@@ -92,7 +114,7 @@ def revisit(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> W
     """Out to a place and back again to where the walk began."""
     start = simulator.navigable_points(1, rng, OPEN_FLOOR)[0]
     home = simulator.distances_to(start, manner.reach)
-    away = home.sample(0.16 * manner.reach, 0.3 * manner.reach, 1, rng)
+    away = places_between(simulator, home, 0.16 * manner.reach, 0.3 * manner.reach, rng)
     if not len(away):
         return None
     walker = walker_at(simulator, manner, start, rng)
@@ -107,7 +129,7 @@ def loop(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> Walk
     """Round a triangle of shortest ways and back to the start without turning around."""
     start = simulator.navigable_points(1, rng, OPEN_FLOOR)[0]
     home = simulator.distances_to(start, manner.reach)
-    corners = home.sample(0.11 * manner.reach, 0.22 * manner.reach, 40, rng)
+    corners = places_between(simulator, home, 0.11 * manner.reach, 0.22 * manner.reach, rng)
     if len(corners) < 2:
         return None
     first, others = corners[0], corners[1:]

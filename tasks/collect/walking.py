@@ -95,6 +95,11 @@ class Walker:
                 return int(turns[i])
         return None
 
+    def turn_away(self, field: DistanceField, angle: float) -> None:
+        """Before the first action: look `angle` radians away from where the way to the goal leads."""
+        ahead = (self.best_turn(field) or 0) * self.turn
+        self.stance = Stance(self.stance.position, self.stance.heading + ahead + angle)
+
     def face(self, heading: float) -> None:
         """Turn towards a heading as near as turns and the actions left allow."""
         error = (heading - self.stance.heading + np.pi) % (2 * np.pi) - np.pi

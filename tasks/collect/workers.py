@@ -6,22 +6,42 @@ import json
 import multiprocessing
 import os
 import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 from tasks.collect.dataset import part_path
 from tasks.collect.schedule import Shard
 from tasks.collect.shards import write_shard
+from tasks.collect.shelf import Shelf
 from tasks.collect.simulator import Simulator
 from tasks.collect.spec import CollectPlan
 from tasks.errors import BacksightError
 
-WORK: tuple[Path, CollectPlan, int, multiprocessing.Queue] | None = None
-"""In a worker process: folder, plan, seed, and where finished episodes are told."""
+
+@dataclass(frozen=True)
+class Order:
+    """What all workers of one collection have in common."""
+
+    folder: Path
+    plan: CollectPlan
+    seed: int
+
+
+@dataclass(frozen=True)
+class Post:
+    """A worker process's place: its order, and where it tells of finished episodes."""
+
+    order: Order
+    told: multiprocessing.Queue
+
+
+POST: list[Post] = []
+"""In a worker process: its one post."""
 
 
 def open_simulator(plan: CollectPlan) -> Simulator:
@@ -35,36 +55,43 @@ def open_simulator(plan: CollectPlan) -> Simulator:
     return EmbeddedSimulator(plan.rooms)
 
 
-def make_shards(folder: Path, plan: CollectPlan, seed: int, shards: list[Shard], workers: int, advance: Callable[[str], None]) -> None:  # fmt: skip
+def make_shards(order: Order, shards: list[Shard], workers: int, advance: Callable[[str], None], shelf: Shelf) -> None:
     """Make all shards that are not there yet; `advance` is called in this process, once an episode."""
     left = []
     for shard in shards:
-        if part_path(folder, shard).exists():
+        tar, report = order.folder / shard.blob, part_path(order.folder, shard)
+        if report.exists() or shelf.take(shard, tar, report):
             for visit in shard.visits:
                 for errand in visit.errands:
                     advance(errand.episode)
         else:
             left.append(shard)
-    if not left:
-        return
+    if left:
+        run_pool(order, left, min(workers, len(left)), advance, shelf)
+
+
+def run_pool(order: Order, shards: list[Shard], workers: int, advance: Callable[[str], None], shelf: Shelf) -> None:
+    """Let spawned processes make the shards; what they finish goes to the shelf at once."""
     context = multiprocessing.get_context("spawn")
     told = context.Queue()
-    with ProcessPoolExecutor(min(workers, len(left)), context, begin, (folder, plan, seed, told)) as pool:
-        # Long shards first would balance better, but all are about as long; order keeps progress readable.
-        futures = [pool.submit(make_shard, shard) for shard in left]
-        pending = set(futures)
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=0.2)
-                for future in done:
-                    future.result()
-                drain(told, advance)
-        except BrokenProcessPool as error:
-            raise BacksightError("A collecting process died (killed, or out of memory); run again: finished shards are kept. Fewer workers need less memory.") from error  # fmt: skip
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    drain(told, advance)
+    pool = ProcessPoolExecutor(workers, context, begin, (order, told))
+    try:
+        pending: dict[Future[None], Shard] = {pool.submit(make_shard, shard): shard for shard in shards}
+        while pending:
+            done, _ = wait(pending, timeout=0.1)
+            drain(told, advance)
+            for future in done:
+                future.result()
+                shard = pending.pop(future)
+                shelf.keep(shard, order.folder / shard.blob, part_path(order.folder, shard))
+        drain(told, advance)
+    except BrokenProcessPool as error:
+        raise BacksightError(
+            "A collecting process died (killed, or out of memory). Run the stage again: finished shards are kept; "
+            "fewer workers need less memory."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def drain(told: multiprocessing.Queue, advance: Callable[[str], None]) -> None:
@@ -76,28 +103,34 @@ def drain(told: multiprocessing.Queue, advance: Callable[[str], None]) -> None:
             return
 
 
-def begin(folder: Path, plan: CollectPlan, seed: int, told: multiprocessing.Queue) -> None:
+def begin(order: Order, told: multiprocessing.Queue) -> None:
     """Set up a worker process."""
-    global WORK
-    WORK = (folder, plan, seed, told)
+    POST.append(Post(order, told))
     # Mesa's software renderer would start a thread a core in each worker; side by side they only wait for each other.
     os.environ.setdefault("LP_NUM_THREADS", "0")
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that started it is gone: a killed collection leaves nobody behind."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only spawned processes have a post"
+    parent.join()
+    os._exit(1)
 
 
 @cache
 def simulator_here() -> Simulator:
     """This process's simulator."""
-    assert WORK is not None
-    return open_simulator(WORK[1])
+    return open_simulator(POST[0].order.plan)
 
 
 def make_shard(shard: Shard) -> None:
     """Make one shard: the tar first, then its report, each under its name only when complete."""
-    assert WORK is not None
-    folder, plan, seed, told = WORK
-    tar, part = folder / shard.blob, part_path(folder, shard)
+    order = POST[0].order
+    tar, part = order.folder / shard.blob, part_path(order.folder, shard)
     unfinished = tar.with_suffix(".part")
-    report = write_shard(simulator_here(), plan, seed, shard, unfinished, told.put)
+    report = write_shard(simulator_here(), order.plan, order.seed, shard, unfinished, POST[0].told.put)
     unfinished.replace(tar)
     unfinished = part.with_suffix(".part")
     unfinished.write_text(json.dumps(asdict(report)))

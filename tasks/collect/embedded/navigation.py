@@ -202,14 +202,6 @@ class GridField(DistanceField):
                 weight += share
         return np.where(grid.is_free(points) & (weight > 1e-9), total / np.maximum(weight, 1e-9), np.inf)
 
-    def sample(self, nearest: float, farthest: float, count: int, rng: np.random.Generator) -> Points:
-        """See DistanceField."""
-        rows, columns = np.nonzero((self.metres >= nearest) & (self.metres <= farthest))
-        if len(rows) == 0:
-            return np.zeros((0, 3))
-        chosen = rng.choice(len(rows), size=min(count, len(rows)), replace=False)
-        return self.grid.point_of(rows[chosen], columns[chosen])
-
     def step(self, at: tuple[int, int]) -> tuple[int, int]:
         """The neighbouring cell through which the shortest way leads."""
         best, chosen = np.inf, at
