@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveFloat, model_validator
 
 Precision = Literal["fp32", "bf16", "fp16"]
 """Arithmetic of the matrix products; weights and optimiser state stay float32 (autocast)."""
+
+
+FREE: dict[str, JsonValue] = {"identity": False}
+"""Marks what changes how the work is done but not its outcome: stages leave it out of their keys."""
 
 
 class KeyframeMix(BaseModel):
@@ -58,10 +62,18 @@ class PhaseConfig(BaseModel):
     patience: int = Field(3, ge=1, description="Updates left out in a row before training goes back.")
     rollbacks: int = Field(2, ge=0, description="Returns to the last checkpoint before training gives up.")
 
-    workers: int = Field(1, ge=0, description="Loader processes of each rank; 0 = none, the rank loads by itself.")
+    workers: int = Field(
+        1,
+        ge=0,
+        description="Loader processes of each rank; 0 = none, the rank loads by itself.",
+        json_schema_extra=FREE,
+    )
     log_every: int = Field(10, ge=1)
     checkpoint_every: int = Field(
-        0, ge=0, description="Steps between resumable checkpoints; 0 = only when told to stop."
+        0,
+        ge=0,
+        description="Steps between resumable checkpoints; 0 = only when told to stop.",
+        json_schema_extra=FREE,
     )
 
     @model_validator(mode="after")
