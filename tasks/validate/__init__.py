@@ -1,0 +1,1 @@
+"""Checks collected data: bad episodes never train, and a bad dataset is refused with its reasons."""

@@ -1,0 +1,181 @@
+"""Every check as data: what is expected of which column, how bad a breach is, and the reason that is then given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tasks.validate.spec import Thresholds
+
+
+class Severity(StrEnum):
+    """What a breach costs; the names that Great Expectations has for the same are `critical`, `warning`, `info`."""
+
+    REJECT = "reject"
+    """The episode its place; a breach of the whole dataset, the gate."""
+    WARN = "warn"
+    INFO = "info"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation on one table."""
+
+    table: str
+    """`index`, `frames`, `episodes` or `strata`."""
+    suite: str
+    """The heading under which it is reported."""
+    expectation: str
+    """Class of Great Expectations."""
+    arguments: dict[str, Any]
+    reason: str
+    """What is wrong where it fails, without a full stop."""
+    severity: Severity = Severity.REJECT
+
+    @property
+    def column(self) -> str:
+        """The column that is looked at, or the columns."""
+        return str(self.arguments.get("column") or " + ".join(self.arguments["column_list"]))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the agent that walked can do between two frames."""
+
+    step: float
+    """Metres."""
+    turn: float
+    """Degrees."""
+
+
+def limits(thresholds: Thresholds, plan: dict[str, Any]) -> Limits:
+    """The thresholds' own limits, else those of the plan that was collected, else those of habitat's agents."""
+    step, turns = plan.get("forward_step", 0.25), plan.get("turns") or [30.0]
+    return Limits(
+        step=thresholds.poses.step or 1.02 * step + 0.005,
+        turn=thresholds.poses.turn or max(turns) + 0.5,
+    )
+
+
+def all_checks(thresholds: Thresholds, agent: Limits, strata: list[str], splits: list[str]) -> list[Check]:
+    """The checks of all suites."""
+    return [
+        *index_checks(strata, splits),
+        *frame_checks(thresholds),
+        *pose_checks(thresholds, agent),
+        *world_checks(thresholds),
+        *story_checks(thresholds),
+        *split_checks(),
+        *balance_checks(thresholds),
+    ]
+
+
+def between(
+    table: str, suite: str, column: str, low: float | None, high: float | None, reason: str,
+    severity: Severity = Severity.REJECT,
+) -> Check:  # fmt: skip
+    """Values from `low` to `high`, both included; missing values are no breach."""
+    bounds = {"column": column, "min_value": low, "max_value": high}
+    return Check(table, suite, "ExpectColumnValuesToBeBetween", bounds, reason, severity)
+
+
+def index_checks(strata: list[str], splits: list[str]) -> list[Check]:
+    """Schema and ranges of the index, one row a frame."""
+    known = {"action": ["forward", "left", "right", "stop"], "stratum": strata, "split": splits}
+    unique = {"column_list": ["episode", "frame"]}
+    return [
+        *(
+            Check("index", "index", "ExpectColumnValuesToBeInSet", {"column": c, "value_set": v}, f"its {c} is unknown")
+            for c, v in known.items()
+        ),
+        Check("index", "index", "ExpectCompoundColumnsToBeUnique", unique, "a frame is listed twice"),
+        between("index", "index", "gap", 0, 0, "its frames are not numbered 0, 1, 2, ..."),
+        between("index", "index", "changes", 0, 0, "its frames name several scenes, splits, strata or instructions"),
+        between("index", "index", "intrinsics_sound", 1, 1, "its intrinsics are no pinhole camera's"),
+    ]  # fmt: skip
+
+
+def frame_checks(t: Thresholds) -> list[Check]:
+    """Pictures: read back, lit, sharp, deep, labelled."""
+    p = t.pictures
+    frames = [
+        ("intact", 1, 1, "a picture cannot be read back whole from its shard"),
+        ("brightness", p.dark, None, "a frame is black"),
+        ("brightness", None, p.bright, "a frame is overexposed"),
+        ("contrast", p.contrast, None, "a frame is blank"),
+        ("holes", None, p.holes, "a frame misses its depth"),
+        ("nearest", p.nearest, None, "a depth is nearer than the camera can see"),
+        ("farthest", None, p.farthest, "a depth is farther than a building is wide"),
+        ("unlabelled", None, p.unlabelled, "a frame misses its labels"),
+        ("unknown_objects", None, p.unknown, "a frame shows objects that its scene does not have"),
+    ]
+    walks = [
+        ("detail", p.detail, None, "its pictures are blurred"),
+        ("blocks", None, p.blocks, "its pictures were coded as JPEG"),
+        ("frozen", None, p.frozen, "its camera is frozen: pictures repeat while it moves"),
+    ]
+    return [*(between("frames", "frames", *f) for f in frames), *(between("episodes", "frames", *w) for w in walks)]
+
+
+def pose_checks(t: Thresholds, agent: Limits) -> list[Check]:
+    """Poses: finite, rigid, upright, without leaps, and moved as the actions say."""
+    p = t.poses
+    frames = [
+        ("pose_finite", 1, 1, "a pose is not finite"),
+        ("pose_rigid_error", None, p.rigid, "a pose is no rigid motion"),
+        ("roll", None, p.roll, "the camera is rolled"),
+        ("upright", p.upright, None, "the camera is upside down"),
+        ("step", None, agent.step, "the agent teleports"),
+        ("turn", None, agent.turn, "the agent turns faster than it can"),
+        ("rise", None, p.rise, "the camera leaps up or down"),
+    ]
+    walks = [
+        ("stuck", None, p.stuck, "the agent is stuck"),
+        ("acted", p.acted, None, "poses do not follow from the actions"),
+    ]
+    return [*(between("frames", "poses", *f) for f in frames), *(between("episodes", "poses", *w) for w in walks)]
+
+
+def world_checks(t: Thresholds) -> list[Check]:
+    """Neighbouring frames carried into each other, and what is seen against where the scene says that it stands."""
+    w = t.world
+    walks = [
+        ("depth_agrees", w.depth, None, "depth, poses and intrinsics do not agree"),
+        ("seen_through", None, w.through, "the next frame looks through surfaces that this one saw"),
+        ("labels_agree", w.labels, None, "labels do not agree with depth and poses"),
+        ("light_differs", None, w.light, "pictures do not agree with depth and poses"),
+        ("light_shift", None, w.shift, "pictures are shifted in time against depth and poses"),
+        ("in_place", w.in_place, None, "what is seen does not lie where the scene has it"),
+    ]
+    return [between("episodes", "consistency", *walk) for walk in walks]
+
+
+def story_checks(t: Thresholds) -> list[Check]:
+    """Instructions, and walks as their stratum tells."""
+    fewest, most = t.story.words
+    walks = [
+        ("words", fewest, most, "its instruction is empty or endless"),
+        ("instruction_matches", 1, 1, "index and episode file tell different instructions"),
+        ("grounded", t.story.grounded, None, "its instruction names what the walk never sees"),
+        ("as_told", 1, 1, "it is not walked as its stratum says"),
+    ]
+    return [between("episodes", "instructions", *walk) for walk in walks]
+
+
+def split_checks() -> list[Check]:
+    """Scenes in one split each, nothing recorded twice."""
+    walks = [
+        ("scene_known", 1, 1, "its scene is not described"),
+        ("split_fits", 1, 1, "its split is not its scene's"),
+        ("scene_groups", 1, 1, "its scene is in two splits"),
+        ("leaked", 0, 0, "frames of it are also in another split"),
+        ("copies", 0, 0, "it repeats another episode"),
+    ]
+    return [between("episodes", "splits", *walk) for walk in walks]
+
+
+def balance_checks(t: Thresholds) -> list[Check]:
+    """The accepted part, one row a split and stratum."""
+    off = "a stratum is far from its planned share"
+    return [between("strata", "balance", "off_plan", None, t.gate.balance, off, Severity.WARN)]

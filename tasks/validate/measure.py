@@ -1,0 +1,186 @@
+"""Measures all walks of a dataset, shard by shard over worker processes: one row a frame, one row an episode."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.validate import consistency, motion, pictures, places, story
+from tasks.validate.pictures import Columns
+from tasks.validate.reading import Dataset, Rows
+from tasks.validate.spec import Thresholds
+from tasks.validate.walks import Walk, read_walk
+
+WALKS_A_JOB = 12
+MOVED = 0.005
+"""Metres or degrees; below it a camera stands still."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some walks of one shard, with all that a worker needs to measure them."""
+
+    shard: Path
+    walks: tuple[Rows, ...]
+    scenes: dict[str, dict[str, Any]]
+    gazetteer: story.Gazetteer
+    size: tuple[int, int]
+    thresholds: Thresholds
+
+
+@dataclass
+class Measures:
+    """What was measured, in plain numbers; NaN = could not be, for a reason that another column tells."""
+
+    frames: list[dict[str, Any]] = field(default_factory=list)
+    episodes: list[dict[str, Any]] = field(default_factory=list)
+    prints: dict[str, set[bytes]] = field(default_factory=dict)
+    """Episode -> digests of its pictures and depths: equal views of two episodes were recorded once."""
+
+    def add(self, other: Measures) -> None:
+        """Take in what another worker measured."""
+        self.frames += other.frames
+        self.episodes += other.episodes
+        self.prints |= other.prints
+
+
+def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]) -> Measures:
+    """All walks of the dataset; `advance` is called with the number of episodes that were done."""
+    jobs = jobs_of(dataset, thresholds)
+    found = Measures()
+    # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(measure_job, job) for job in jobs]):
+            found.add(done.result())
+            advance(len(done.result().episodes))
+    found.frames.sort(key=lambda row: (row["episode"], row["frame"]))
+    found.episodes.sort(key=lambda row: str(row["episode"]))
+    return found
+
+
+def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
+    """The dataset cut into pieces of one shard each."""
+    gazetteer = story.Gazetteer.of(list(dataset.scenes.values()))
+    jobs = []
+    for shard, walks in dataset.walks_by_shard().items():
+        for start in range(0, len(walks), WALKS_A_JOB):
+            some = tuple(walks[start : start + WALKS_A_JOB])
+            scenes = {
+                name: dataset.scenes[name] for name in {rows["scene"][0] for rows in some} & dataset.scenes.keys()
+            }
+            jobs.append(Job(dataset.shards[shard], some, scenes, gazetteer, dataset.size, thresholds))
+    return jobs
+
+
+def measure_job(job: Job) -> Measures:
+    """Measure the walks of one job."""
+    found = Measures()
+    with job.shard.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as shard:
+        for rows in job.walks:
+            measure_walk(read_walk(shard, rows, job.size), rows, job, found)
+    return found
+
+
+def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
+    """Add the rows of one walk to `found`."""
+    scene = job.scenes.get(rows["scene"][0], {})
+    seen = {**pictures.light_and_detail(walk), **pictures.depths(walk), **pictures.labels(walk, known_ids(scene))}
+    moved = motion.steps(walk.pose)
+    frames: Columns = {
+        "intact": walk.intact.astype(float),
+        **only_where(walk.intact, seen),
+        **motion.poses(walk.pose),
+        **moved,
+        **motion.acted(walk, moved, job.thresholds.poses.still),
+    }
+    names, columns = list(frames), np.stack(list(frames.values()), axis=1).tolist()
+    for number, values in zip(rows["frame"], columns, strict=True):
+        found.frames.append({"episode": walk.episode, "frame": number, **dict(zip(names, values, strict=True))})
+    found.episodes.append({"episode": walk.episode, **of_the_walk(walk, frames, rows, scene, job)})
+    found.prints[walk.episode] = fingerprints(walk, frames)
+
+
+def of_the_walk(walk: Walk, frames: Columns, rows: Rows, scene: dict[str, Any], job: Job) -> dict[str, Any]:
+    """Columns of the episode's row."""
+    t = job.thresholds
+    forward = np.array([action == "forward" for action in ("", *walk.actions[:-1])])
+    instruction = rows["instruction"][0] or ""
+    return {
+        "length": len(walk.pose),
+        "detail": middle(frames["detail"]),
+        "blocks": middle(frames["blocks"]),
+        "frozen": frozen(walk, frames),
+        "stuck": float(frames["stuck"][forward].mean()) if forward.any() else 0.0,
+        "acted": mean(frames["action_fits"][1:]),
+        "words": len(instruction.split()),
+        **(consistent(walk, scene, t) if is_sound(walk, frames) else {}),
+        "grounded": story.grounded(walk, instruction, scene, job.gazetteer),
+        **told(walk, frames, rows["stratum"][0], t),
+    }
+
+
+def consistent(walk: Walk, scene: dict[str, Any], t: Thresholds) -> dict[str, float]:
+    """Agreement of the frames with each other and with the scene."""
+    return {
+        **consistency.compare(walk, t.world.near, t.world.share),
+        "in_place": places.in_place(walk, places.Boxes.of(scene), t.world.slack),
+    }
+
+
+def told(walk: Walk, frames: Columns, stratum: str, t: Thresholds) -> dict[str, float]:
+    """Shape of the walk, and whether it is that of its stratum; nothing where poses are not finite."""
+    if not frames["pose_finite"].all():
+        return {}
+    course = story.course(walk.pose, frames["left"])
+    return {**course, "as_told": float(story.is_as_told(stratum, course, t.story))}
+
+
+def is_sound(walk: Walk, frames: Columns) -> bool:
+    """Whether geometry can be done with the walk at all; where not, the checks of frames and poses have told why."""
+    pinholes = np.isfinite(walk.intrinsics).all() and (walk.intrinsics[:, [0, 1], [0, 1]] > 0).all()
+    rigid = (np.nan_to_num(frames["pose_rigid_error"], nan=np.inf) < 0.1).all()
+    return bool(len(walk.pose) > 1 and walk.intact.all() and pinholes and rigid)
+
+
+def known_ids(scene: dict[str, Any]) -> frozenset[int]:
+    """Ids that may stand in the semantic picture."""
+    return frozenset(thing["id"] for thing in [*scene.get("objects", ()), *scene.get("doors", ())])
+
+
+def frozen(walk: Walk, frames: Columns) -> float:
+    """Share of frames that are the one before to the bit, in picture or depth, although the pose changed."""
+    if len(walk.pose) < 2:
+        return 0.0
+    moved = (frames["step"][1:] > MOVED) | (frames["turn"][1:] > MOVED)
+    return float((pictures.repeated(walk) & moved & walk.intact[1:] & walk.intact[:-1]).mean())
+
+
+def fingerprints(walk: Walk, frames: Columns) -> set[bytes]:
+    """Digests of each frame's depth and picture; blank frames look alike everywhere and are left out."""
+    told = walk.intact & (frames["contrast"] > 1)
+    images = [image for kind in (walk.depth, walk.rgb) for image in kind[told]]
+    return {hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in images}
+
+
+def only_where(condition: NDArray[np.bool_], columns: Columns) -> Columns:
+    """The columns, NaN where the condition does not hold."""
+    return {name: np.where(condition, values, np.nan) for name, values in columns.items()}
+
+
+def middle(values: NDArray[np.float64]) -> float:
+    """Median of what is not NaN; NaN where all is."""
+    return float(np.median(kept)) if (kept := values[~np.isnan(values)]).size else float("nan")
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    """Mean of what is not NaN; NaN where all is."""
+    return float(kept.mean()) if (kept := values[~np.isnan(values)]).size else float("nan")

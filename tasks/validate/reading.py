@@ -1,0 +1,139 @@
+"""A collected dataset as read for validation: its index, scenes, episodes and shards, or the reason why it is none."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import DataError
+from tasks.spec import ManifestId
+from tasks.store import ArtefactStore, Blob, Manifest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = {
+    **dict.fromkeys(("episode", "shard", "action", "stratum", "scene", "split", "instruction"), "string"),
+    "frame": "integer",
+    **{f"{kind}_{what}": "integer" for kind in ("rgb", "depth", "semantic") for what in ("offset", "size")},
+    **dict.fromkeys(("pose", "intrinsics"), "list of numbers"),
+}
+"""Columns of the index and what they hold."""
+
+Rows = dict[str, list[Any]]
+"""Columns of one episode, in order of frames."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset on this machine's disk."""
+
+    id: ManifestId
+    manifest: Manifest
+    index: pa.Table
+    """Sorted by episode and frame."""
+    scenes: dict[str, dict[str, Any]]
+    """Id -> entry of scenes.json."""
+    instructions: dict[str, str]
+    """Episode -> instruction in the episode file."""
+    shards: dict[str, Path]
+    """Blob name -> file."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of a frame in pixels."""
+        width, height = self.manifest.meta["size"]
+        return int(width), int(height)
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The plan that was collected; empty where the manifest does not tell."""
+        return dict(self.manifest.meta.get("plan") or {})
+
+    @property
+    def episodes(self) -> int:
+        """How many there are."""
+        return len(self.walks())
+
+    @cached_property
+    def _walks(self) -> list[Rows]:
+        columns: Rows = {name: self.index.column(name).to_pylist() for name in COLUMNS}
+        names = columns["episode"]
+        starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+        spans = zip(starts, [*starts[1:], len(names)], strict=True)
+        return [{name: values[a:b] for name, values in columns.items()} for a, b in spans]
+
+    def walks(self) -> list[Rows]:
+        """All episodes, in order."""
+        return self._walks
+
+    def walks_by_shard(self) -> dict[str, list[Rows]]:
+        """Shard -> the episodes whose first frame lies in it. `DataError` where the manifest has no such shard."""
+        found: dict[str, list[Rows]] = {}
+        for rows in self.walks():
+            found.setdefault(rows["shard"][0], []).append(rows)
+        if unknown := sorted(found.keys() - self.shards.keys()):
+            raise DataError(f"{self.id}: its index names {unknown[0]}, which is none of its blobs; collect it again.")
+        return found
+
+
+def read_dataset(store: ArtefactStore, id: ManifestId) -> Dataset:
+    """The dataset behind a manifest id, its blobs verified. `DataError` says what is missing or malformed."""
+    manifest = store.manifest(id)
+    if manifest.kind != "dataset":
+        raise DataError(f"{id} is a {manifest.kind}, not a dataset: give what `collect` published.")
+    index = read_index(store.fetch(blob(manifest, id, "index.parquet")), id)
+    scenes = json.loads(store.read(blob(manifest, id, "scenes.json")))["scenes"]
+    episodes = json.loads(gzip.decompress(store.read(blob(manifest, id, "episodes.json.gz"))))["episodes"]
+    shards = {
+        name: store.fetch(content) for name, content in sorted(manifest.blobs.items()) if name.startswith("shards/")
+    }
+    return Dataset(
+        id=id,
+        manifest=manifest,
+        index=index,
+        scenes={scene["id"]: scene for scene in scenes},
+        instructions={e["episode_id"]: e["instruction"]["instruction_text"] for e in episodes},
+        shards=shards,
+    )
+
+
+def blob(manifest: Manifest, id: ManifestId, name: str) -> Blob:
+    """A blob of the manifest; a `DataError` names the one that is missing."""
+    if name not in manifest.blobs:
+        raise DataError(f"{id} has no {name}, so it is no dataset of this layout: collect it again.")
+    return manifest.blobs[name]
+
+
+def read_index(path: Path, id: ManifestId) -> pa.Table:
+    """The index, sorted by episode and frame. `DataError` where it is no Parquet, empty, or of another schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{id}: index.parquet is no Parquet file ({str(error).partition(chr(10))[0]}).") from error
+    for name, holds in COLUMNS.items():
+        if name not in table.column_names:
+            raise DataError(f"{id}: index.parquet has no column {name}: collect it again with this release.")
+        if not is_kind(table.schema.field(name).type, holds):
+            raise DataError(f"{id}: column {name} of index.parquet holds {table.schema.field(name).type}, not {holds}.")
+    if table.num_rows == 0:
+        raise DataError(f"{id} holds no frames: there is nothing to validate; collect more.")
+    return table.sort_by([("episode", "ascending"), ("frame", "ascending")])
+
+
+def is_kind(kind: pa.DataType, holds: str) -> bool:
+    """Whether an Arrow type is a `string`, an `integer` or a `list of numbers`."""
+    import pyarrow.types as types
+
+    if holds == "string":
+        return bool(types.is_string(kind) or types.is_large_string(kind))
+    if holds == "integer":
+        return bool(types.is_integer(kind))
+    return bool(types.is_list(kind) and types.is_floating(kind.value_type))

@@ -1,0 +1,130 @@
+"""The tables that are checked: the index, frames, episodes and strata, as pandas frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.validate.measure import Measures
+from tasks.validate.reading import COLUMNS, Dataset, Rows
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+GROUPS = {"train": "training", "val_seen": "training"}
+"""Splits that share scenes by design; any other split is a group of its own."""
+CONSTANT = ("scene", "split", "stratum", "instruction", "shard")
+"""Columns that have one value in an episode."""
+COPY = 0.5
+"""An episode that shares so many of its views with an earlier one is a copy of it."""
+
+
+def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
+    """Name -> table, but `strata`, which is about what was accepted."""
+    import pandas as pd
+
+    walks = dataset.walks()
+    episodes = pd.DataFrame(measures.episodes)
+    known = pd.DataFrame(known_of(dataset, walks, measures))
+    return {
+        "index": index_table(dataset, walks),
+        "frames": pd.DataFrame(measures.frames),
+        "episodes": episodes.merge(known, on="episode", validate="one_to_one"),
+    }
+
+
+def index_table(dataset: Dataset, walks: list[Rows]) -> DataFrame:
+    """The index without its lists; `gap`, `changes` and `intrinsics_sound` say what is wrong with a row."""
+    table: DataFrame = dataset.index.select(
+        [name for name in COLUMNS if name not in ("pose", "intrinsics")]
+    ).to_pandas()
+    table["gap"] = [frame - i for rows in walks for i, frame in enumerate(rows["frame"])]
+    table["changes"] = [
+        float(any(rows[name][i] != rows[name][0] for name in CONSTANT))
+        for rows in walks
+        for i in range(len(rows["frame"]))
+    ]
+    table["intrinsics_sound"] = [float(is_pinhole(k)) for rows in walks for k in rows["intrinsics"]]
+    return table
+
+
+def is_pinhole(k: list[float] | None) -> bool:
+    """Whether nine numbers are the matrix of a pinhole camera without skew."""
+    if k is None or len(k) != 9 or not np.isfinite(k).all():
+        return False
+    fx, skew, cx, zero, fy, cy, *last = k
+    return fx > 0 and fy > 0 and cx > 0 and cy > 0 and skew == 0 and zero == 0 and last == [0, 0, 1]
+
+
+def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[dict[str, Any]]:
+    """What is known of each episode from the others, the scenes and the episode file."""
+    groups: dict[str, set[str]] = {}
+    for rows in walks:
+        groups.setdefault(rows["scene"][0], set()).add(group_of(rows["split"][0]))
+    leaked, copies = shared_views(walks, measures)
+    return [
+        {
+            "episode": rows["episode"][0],
+            "stratum": rows["stratum"][0],
+            "split": rows["split"][0],
+            "scene": rows["scene"][0],
+            "scene_known": float(rows["scene"][0] in dataset.scenes),
+            "split_fits": float(group_of(split_of(dataset, rows["scene"][0])) == group_of(rows["split"][0])),
+            "scene_groups": len(groups[rows["scene"][0]]),
+            "instruction_matches": float(dataset.instructions.get(rows["episode"][0]) == rows["instruction"][0]),
+            "leaked": leaked[rows["episode"][0]],
+            "copies": copies[rows["episode"][0]],
+        }
+        for rows in walks
+    ]  # fmt: skip
+
+
+def split_of(dataset: Dataset, scene: str) -> str:
+    """The split that scenes.json gives a scene; empty where it does not know the scene."""
+    return str(dataset.scenes.get(scene, {}).get("split", ""))
+
+
+def group_of(split: str) -> str:
+    """The splits within which scenes may be shared."""
+    return GROUPS.get(split, split)
+
+
+def shared_views(walks: list[Rows], measures: Measures) -> tuple[dict[str, int], dict[str, int]]:
+    """By episode: how many of its views another group of splits has too; of how many earlier episodes it is a copy."""
+    leaked: dict[str, int] = {}
+    copies: dict[str, int] = {}
+    holders: dict[bytes, list[tuple[str, str]]] = {}
+    for rows in walks:
+        for digest in measures.prints[rows["episode"][0]]:
+            holders.setdefault(digest, []).append((rows["episode"][0], group_of(rows["split"][0])))
+    for rows in walks:
+        name, group = rows["episode"][0], group_of(rows["split"][0])
+        prints = measures.prints[name]
+        others = [[holder for holder in holders[digest] if holder[0] != name] for digest in prints]
+        leaked[name] = sum(any(theirs != group for _, theirs in those) for those in others)
+        shared = Counter(other for those in others for other, _ in those if other < name)
+        copies[name] = sum(count >= COPY * len(prints) for count in shared.values())
+    return leaked, copies
+
+
+def strata_table(dataset: Dataset, accepted: list[Rows]) -> DataFrame:
+    """One row a stratum of the plan: its planned and its real share of the accepted episodes, and their difference."""
+    import pandas as pd
+
+    planned = {name: share for name, share in (dataset.plan.get("strata") or {}).items() if share > 0}
+    counts = Counter(rows["stratum"][0] for rows in accepted)
+    whole = sum(planned.values())
+    rows = [
+        {
+            "stratum": name,
+            "episodes": counts[name],
+            "planned": share / whole,
+            "share": counts[name] / max(1, len(accepted)),
+        }
+        for name, share in sorted(planned.items())
+    ]
+    table = pd.DataFrame(rows, columns=["stratum", "episodes", "planned", "share"])
+    table["off_plan"] = (table["share"] - table["planned"]).abs()
+    return table
