@@ -92,6 +92,11 @@ class NightRun:
         return self.run.expected_start_time or self.run.created or datetime.now().astimezone()
 
     @property
+    def preset_name(self) -> str:
+        """The preset's name, also where a path was given."""
+        return Path(self.request.preset).stem
+
+    @property
     def before(self) -> NightFacts:
         """What an earlier try of this flow run left."""
         return NightFacts.read(self.run.labels)
@@ -112,7 +117,7 @@ class NightRun:
             "backsight.preset": self.request.preset,
             "backsight.seed": str(self.seed),
         }
-        opened = open_run(f"night {self.request.preset} {self.seed}", tags=tags)
+        opened = open_run(f"night {self.preset_name} {self.seed}", tags=tags)
         self._label(NightFacts(self.seed, opened.id))
         return opened
 
@@ -164,21 +169,25 @@ class NightRun:
             **night.inputs(step),
         }
         environment = {PARENT_VARIABLE: self.tracked.id} if self.tracked.id else {}
-        name = f"{step.name} {self.request.preset} {self.seed}"
+        name = f"{step.name} {self.preset_name} {self.seed}"
         child = run_child(Child(step.stage, name, parameters, f"{flow_run.id}:{step.name}:{key}", environment))
         if child.state_type is not StateType.COMPLETED:
             raise StageEndedBadly(step, child)
         facts = StageFacts.read(child.labels)
-        seconds = facts.seconds if facts else 0.0
-        log.info("%s: done in %.1f s.", step.name, seconds)
-        return seconds
+        if facts is None or facts.key != key:
+            raise BacksightError(
+                f"{step.name} did its work under another key than the night asked for: the code was changed meanwhile, "
+                "so run the night again."
+            )
+        log.info("%s: done in %.1f s.", step.name, facts.seconds)
+        return facts.seconds
 
     def _line(self, step: Step, turn: Turn, spec: StageSpec, seconds: float) -> Line:
         result = cached(self.store, spec)
         if result is None:
             raise BacksightError(
-                f"{step.name} succeeded but published nothing under key {key_of(spec)[:12]}: the worker runs other "
-                "code than this flow, so restart it with `backsight down` and `backsight up`."
+                f"{step.name} succeeded, but its outcome under key {key_of(spec)[:12]} is gone from the store: "
+                "run the night again."
             )
         product: ManifestId = result.outputs[PRODUCT[step.stage]]
         return Line(step=step.name, turn=turn, seconds=seconds, key=result.key, product=product, run_id=result.run_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from flows.cli.submit import NAMES, NIGHTLY
@@ -34,7 +36,7 @@ def launch(name: str, preset: str, seed: int | None, force: bool, settings: tupl
     api = use_prefect()
     parameters = parameters_of(flow_named(name), preset, seed, force, parsed(settings))
     require_answer(api)
-    submitted = submit(name, parameters, run_name=f"{name} {preset}" + ("" if seed is None else f" {seed}"))
+    submitted = submit(name, parameters, run_name=f"{name} {Path(preset).stem}" + ("" if seed is None else f" {seed}"))
     click.echo(f"{name} submitted: {flow_run_page(submitted.id)}")
     if watch:
         from flows.cli.watch import watch_run

@@ -17,8 +17,8 @@ MOST_LINES = 200
 LOGGER = "prefect.flow_runs"
 """Of flows; the worker and the engine's parts use others."""
 
-TALK = ("Beginning flow run", "View at", "Finished in state", "Beginning subflow run")
-"""How the engine's own log lines begin; they say what the states say already."""
+TALK = ("Beginning flow run", "View at", "Finished in state", "Beginning subflow run", "Engine execution exited")
+"""How the engine's own log lines begin; they say what the states say already, the last with a traceback."""
 
 UNTAKEN = frozenset({"Scheduled", "Late", "AwaitingRetry"})
 """States in which no worker has taken a run."""
@@ -79,7 +79,8 @@ class Camera:
         )
         bars = self._bars([run.id, *(child.id for child in children)])
         # The lines last: what a run has said before its final state is then in the same snapshot.
-        lines = self._lines()
+        said = run.state.message if run.state else None
+        lines = tuple(line for line in self._lines() if line != said)
         return Snapshot(self._run(run, bars), tuple(self._run(child, bars) for child in children), lines)
 
     def _run(self, run: FlowRun, bars: dict[UUID, tuple[Bar, ...]]) -> Run:
