@@ -80,10 +80,10 @@ class ViewReader:
             [np.pad(a, (0, longest - len(a)), constant_values=v.current) for a, v in zip(ahead, views, strict=True)]
         )
         lengths = torch.tensor([len(a) for a in ahead])
-        height = torch.from_numpy(self.dataset.camera_height[walks])[:, None]
-        points = floor_path(torch.from_numpy(self.dataset.pose[rows]), height)
+        height = torch.from_numpy(self.dataset.camera_height[walks])
+        points = floor_path(torch.from_numpy(self.dataset.pose[rows]), height[:, None])
         text = [self.dataset.walks[w].instruction for w in walks]
-        return text, FuturePath(points.float(), torch.arange(longest) < lengths[:, None])
+        return text, FuturePath(points.float(), torch.arange(longest) < lengths[:, None], height.float())
 
     def _questions(self, views: Sequence[View], current: Sequence[Frame]) -> tuple[list[str], ThingMask]:
         asked = [self._ask(view, frame) for view, frame in zip(views, current, strict=True)]

@@ -1,12 +1,17 @@
 """The goal's target: where the next waypoint, or the thing that a text names, lies in the current view.
 
-Next waypoint: the walker's future positions on the floor are projected into the current view; a position is visible if
-it lies inside the image at z > 0.04 m and no nearer surface hides it, that is, some depth among the 3 x 3 pixels
-around it is >= z - tau (tau = max(0.03 m, 0.02 z)). Of the visible ones the farthest *along the path* is the target: a
-Gaussian of one cell around its exact place. If none is visible, the target is the none bin, and the first turn
-is named: of the first position at least 0.5 m away (on the ground) and outside the horizontal field of view,
-its bearing from the camera: beyond +-135 degrees "around", else "left" or "right".
-Where the path has neither a visible position nor such a turn (it ends here), the goal says nothing.
+Next waypoint: the walker's future positions are projected into the current view. A position is a body: the upright
+line from the floor to the camera's height, at nine heights. A point of it is visible if it lies inside the image at
+z > 0.04 m and no nearer surface hides it, that is, some depth among the 3 x 3 pixels around it is >= z - tau (tau =
+max(0.03 m, 0.02 z)). Of the positions with a visible point the farthest *along the path* is the target: a Gaussian of
+one cell around the exact place of its lowest visible point. That is the spot on the floor where the floor is in view,
+and what stands out above the image's edge or a piece of furniture where it is not (floor points alone were visible in
+28 % of the views of walks of 32 steps, bodies in 74 %).
+
+If no position is visible, the target is the none bin, and the first turn is named: of the first position at least
+0.5 m away (on the ground) and outside the horizontal field of view, its bearing from the camera: beyond +-135 degrees
+"around", else "left" or "right". Where the path has neither a visible position nor such a turn (it ends here), the
+goal says nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +29,9 @@ from model.labels.covisibility import NEAREST, TOLERANCE_METRES, TOLERANCE_SHARE
 
 LEFT, RIGHT, AROUND = 0, 1, 2
 
+HEIGHTS = 9
+"""Points of a body, evenly from the floor to the camera's height."""
+
 TURN_DISTANCE = 0.5
 AROUND_BEARING = math.radians(135)
 
@@ -39,6 +47,8 @@ class FuturePath:
     """[B, M, 3] float: positions on the floor in the order of the walk, world frame, metres."""
     valid: Tensor
     """[B, M] bool; False = padding. An item without a valid point has no goal."""
+    height: Tensor
+    """[B] float: of the walker's camera above the floor, metres; 0 = only the floor itself counts as a position."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +97,10 @@ def thing_goal(thing: ThingMask, cells: int) -> GoalTarget:
 def path_goal(path: FuturePath, depth: Tensor, pose: Tensor, intrinsics: Tensor, cells: int) -> GoalTarget:
     """Next-waypoint target of B current views: `depth` [B, H, W], `pose` [B, 4, 4], `intrinsics` [B, 3, 3]."""
     height, width = depth.shape[-2:]
-    local = transform(invert(pose.double()), path.points.double()).float()
-    pixel, z = project(local, intrinsics.float())
-    shown = path.valid & _unhidden(depth, pixel, z)
+    pixel, z = project(transform(invert(pose.double()), _bodies(path).double()).float(), intrinsics.float())
+    shown = _unhidden(depth, pixel, z) & path.valid.repeat_interleave(HEIGHTS, dim=1)
     visible = shown.any(dim=-1)
-    steps = torch.arange(shown.shape[1], device=depth.device)
-    last = torch.where(shown, steps, 0).argmax(dim=-1)
-    place = pixel[torch.arange(len(pixel), device=depth.device), last]
+    place = pixel.gather(1, _last_lowest(shown)[:, None, None].expand(-1, 1, 2))[:, 0]
     size = torch.tensor([width, height], device=depth.device)
     grid = _spot(torch.where(visible[:, None], place, 0.0) * cells / size, cells)
     turn = first_turn(path, pose, intrinsics, width)
@@ -123,6 +130,21 @@ def with_none(grid: Tensor, visible: Tensor) -> Tensor:
     """[..., G * G] distributions and [...] bool -> [..., C]: the grid where visible, all mass on none elsewhere."""
     shown = visible[..., None].to(grid.dtype)
     return torch.cat([grid * shown, 1 - shown], dim=-1)
+
+
+def _bodies(path: FuturePath) -> Tensor:
+    """[B, M * HEIGHTS, 3] the points of every position's body, position by position, from the floor up."""
+    rise = torch.linspace(0, 1, HEIGHTS, device=path.points.device) * path.height[:, None]
+    bodies = path.points[:, :, None].repeat(1, 1, HEIGHTS, 1)
+    bodies[..., 1] += rise[:, None]
+    return bodies.flatten(1, 2)
+
+
+def _last_lowest(shown: Tensor) -> Tensor:
+    """[B] flat index of the lowest visible point of the last position that has one; anything where none has."""
+    positions = torch.arange(shown.shape[1], device=shown.device) // HEIGHTS
+    last = torch.where(shown, positions, -1).amax(dim=1, keepdim=True)
+    return (shown & (positions == last)).int().argmax(dim=1)
 
 
 def _unhidden(depth: Tensor, pixel: Tensor, z: Tensor) -> Tensor:

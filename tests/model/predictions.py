@@ -39,7 +39,7 @@ def make_batch(items: int = 6, keyframes: int = 4, seed: int = 0) -> Batch:
     views.valid[-1, keyframes - 1] = False
     ahead = torch.where(torch.arange(items) % 3 == 1, -2.0, 1.0)[:, None, None]
     points = views.pose[:, -1:, :3, 3] + ahead * views.pose[:, -1:, :3, 2]
-    path = FuturePath(points, torch.ones(items, 1, dtype=torch.bool))
+    path = FuturePath(points, torch.ones(items, 1, dtype=torch.bool), torch.zeros(items))
     successor = torch.tensor([i + 1 if i % 2 == 0 else -1 for i in range(items)])
     text = Text(torch.ones(items, 3, dtype=torch.int64), torch.ones(items, 3, dtype=torch.bool))
     return Batch(views, text, build_targets(views, GRID, PATCHES, path), successor, torch.arange(items))

@@ -137,8 +137,9 @@ def test_no_keyframes_at_all() -> None:
     assert targets.heatmap.shape == (1, 0, GRID**2 + 1) and targets.match.shape == (1, 0, PATCHES**2)
 
 
-def path(*points: tuple[float, float, float]) -> FuturePath:
-    return FuturePath(torch.tensor([points], dtype=torch.float32), torch.ones(1, len(points), dtype=torch.bool))
+def path(*points: tuple[float, float, float], height: float = 0.0) -> FuturePath:
+    there = torch.ones(1, len(points), dtype=torch.bool)
+    return FuturePath(torch.tensor([points], dtype=torch.float32), there, torch.tensor([height]))
 
 
 def goal_of(*points: tuple[float, float, float], room: Room = HALL, pose: Views | None = None) -> Targets:
@@ -164,6 +165,20 @@ def test_a_waypoint_behind_a_wall_is_not_the_goal() -> None:
     assert mode(targets.goal[0]) in [(7, 7), (7, 8), (8, 7), (8, 8)] and grid.sum().item() == pytest.approx(1)
 
 
+def test_a_body_is_seen_by_its_lowest_visible_point() -> None:
+    # 1 m ahead the floor 1.6 m below eye level is under the image's edge (1 m below the axis at 1 m); of the nine
+    # points, 0.2 m apart, the one 0.8 m below the axis is the lowest in view: y = 32 + 0.8 * 32 = 57.6 px = 14.4 cells.
+    views = looking(at(10, z=6.0))
+    near = build_targets(views, GRID, PATCHES, path((10.0, 8.4, 7.0), height=1.6))
+    assert near.goal_valid.item() and near.goal[0, -1] == 0 and mode(near.goal[0])[0] == 14
+    assert not build_targets(views, GRID, PATCHES, path((10.0, 8.4, 7.0))).goal_valid.item()
+    # 3 m ahead, the line of sight over a table's edge (1.4 m ahead, 0.6 m below the axis) meets the body 1.29 m below
+    # the axis: the point at 1.2 m is the lowest above it, y = 32 + 1.2 / 3 * 32 = 44.8 px = 11.2 cells.
+    table = Room(HALL.size, np.array([[[0.0, 0.0, 7.4], [20.0, 9.4, 7.5]]]))
+    behind = build_targets(looking(at(10, z=6.0), room=table), GRID, PATCHES, path((10.0, 8.4, 9.0), height=1.6))
+    assert behind.goal_valid.item() and mode(behind.goal[0])[0] == 11
+
+
 @pytest.mark.parametrize(
     ("point", "turn"),
     [((13.0, 10.0, 7.0), LEFT), ((7.0, 10.0, 7.0), RIGHT), ((9.5, 10.0, 2.0), AROUND), ((12.0, 10.0, 5.0), LEFT)],
@@ -179,7 +194,7 @@ def test_an_unseen_waypoint_names_the_first_turn(point: tuple[float, float, floa
 def test_the_end_of_the_path_has_no_goal() -> None:
     targets = goal_of((10.0, 8.5, 6.0))
     assert not targets.goal_valid.item() and targets.turn.item() == NO_TURN
-    nothing = FuturePath(torch.zeros(1, 3, 3), torch.zeros(1, 3, dtype=torch.bool))
+    nothing = FuturePath(torch.zeros(1, 3, 3), torch.zeros(1, 3, dtype=torch.bool), torch.zeros(1))
     assert not build_targets(looking(at(10)), GRID, PATCHES, nothing).goal_valid.item()
 
 
