@@ -26,7 +26,6 @@ def service(plan: StackPlan) -> Service:
             "PREFECT_API_URL": f"{url}/api",
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": database_url(plan.layout, "asyncpg", "prefect"),
             "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"{url},http://localhost:{port}",
-            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         },
         port=port,
         needs=("postgres",),

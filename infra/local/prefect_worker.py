@@ -20,24 +20,30 @@ HEARTBEAT = 5
 
 def service(plan: StackPlan) -> Service:
     """The process worker, as a service."""
-    api, name = f"{plan.url('prefect')}/api", worker_name(plan.layout)
+    url, name = api(plan), worker_name(plan.layout)
     command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     return Service(
         name="worker",
         command=(sys.executable, *command, "--install-policy", "never"),
-        answers=lambda created: check(api, name, created),
+        answers=lambda created: check(url, name, created),
         address=f"pool {POOL}",
         folder=plan.layout.folder("worker"),
         environment={
             "BACKSIGHT_HOME": str(plan.layout.home),
             "PREFECT_HOME": str(plan.layout.folder("worker")),
-            "PREFECT_API_URL": api,
+            "PREFECT_API_URL": url,
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT),
         },
         needs=("prefect",),
+        spares_children=True,  # flow runs report to the server themselves
         stop_patience=8.0,  # Prefect would wait 30 s; its flow runs have had the signal too
     )
+
+
+def api(plan: StackPlan) -> str:
+    """Address of the Prefect API."""
+    return f"{plan.url('prefect')}/api"
 
 
 def worker_name(layout: Layout) -> str:
@@ -45,9 +51,9 @@ def worker_name(layout: Layout) -> str:
     return f"backsight-{hashlib.sha256(os.fsencode(layout.home)).hexdigest()[:8]}"
 
 
-def check(api: str, name: str, created: float) -> None:
+def check(url: str, name: str, created: float) -> None:
     """Raise `NotReady` until the server has heard from this worker, and lately."""
-    workers = http.post(f"{api}/work_pools/{POOL}/workers/filter", {})
+    workers = http.post(f"{url}/work_pools/{POOL}/workers/filter", {})
     heard = max((last_heartbeat(w) for w in workers if w["name"] == name), default=0.0)
     if heard < max(created, time.time() - 4 * HEARTBEAT):
         raise NotReady("the server has not heard from it yet")

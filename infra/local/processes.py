@@ -78,6 +78,14 @@ def is_alive(pid: int, created: float) -> bool:
     return found is not None and abs(found - created) <= CLOCK_SLACK
 
 
+def is_started_as(process: psutil.Process, command: Sequence[str]) -> bool:
+    """Whether a process runs this very command."""
+    try:
+        return process.cmdline() == list(command)
+    except psutil.Error:
+        return False
+
+
 def listens(pid: int, port: int) -> bool:
     """Whether a process, or one that it started, is who listens on a port."""
     try:

@@ -13,6 +13,9 @@ from infra.local.credentials import S3Keys
 from infra.local.layout import Layout
 from infra.local.ports import LOOPBACK
 
+Say = Callable[[str], None]
+"""Takes one line for the person who waits."""
+
 
 class NotReady(Exception):
     """A service does not answer yet; the message says what it said instead."""
@@ -52,6 +55,8 @@ class Service:
     """Services that must answer before this one is started."""
     prepare: Callable[[], None] = nothing
     """Run before each start, when no process of the service is left."""
+    spares_children: bool = False
+    """Whether what the process has started goes on usefully without it, so that healing leaves it alone."""
     stop_signal: int = signal.SIGTERM
     stop_patience: float = 10.0
     """Seconds between the stop signal and SIGKILL."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,26 +11,17 @@ from pathlib import Path
 import filelock
 from pydantic import SecretStr
 
-from infra.local import mlflow_server, ports, postgres, prefect_server, prefect_worker, processes, s3_server
-from infra.local.credentials import ACCESS_KEY, SECRET_KEY, keys_of, write_env
+from infra.local import flow_runs, ports, prefect_worker, processes, s3_server
+from infra.local.credentials import write_env
 from infra.local.layout import Layout
-from infra.local.service import NotReady, Service, StackPlan
+from infra.local.planning import last_plan, next_plan, runs, services, settings_of
+from infra.local.service import NotReady, Say, Service, StackPlan
 from infra.local.state import State
-from infra.local.supervisor import PortTaken, Say, Supervisor, check
+from infra.local.supervisor import PortTaken, Supervisor, check, stop
 from tasks import files
 from tasks.errors import BacksightError
 from tasks.settings import StoreSettings
 
-SERVICES: dict[str, Callable[[StackPlan], Service]] = {
-    "postgres": postgres.service,
-    "s3": s3_server.service,
-    "prefect": prefect_server.service,
-    "mlflow": mlflow_server.service,
-    "worker": prefect_worker.service,
-}
-"""In an order in which each comes after those that it needs."""
-
-WANTED_PORTS = {"prefect": 4200, "mlflow": 5000, "s3": 9000}
 PATIENCE = 180.0
 PORT_TRIES = 5
 
@@ -72,7 +63,7 @@ def up(home: Path, say: Say, patience: float = PATIENCE) -> StackStatus:
     Raises `UsageError` where the home cannot be written, `BacksightError` naming the service that did not come up, with
     the end of its log; those that did come up stay up.
     """
-    layout = Layout(home)
+    layout = Layout(home.resolve())
     layout.create()
     with exclusively(layout, say):
         bring_up(layout, say, patience)
@@ -81,8 +72,8 @@ def up(home: Path, say: Say, patience: float = PATIENCE) -> StackStatus:
 
 def down(home: Path, say: Say) -> int:
     """End all processes of the stack; its data stays. Returns how many there were."""
-    layout = Layout(home)
-    if not home.is_dir():
+    layout = Layout(home.resolve())
+    if not layout.home.is_dir():
         return 0
     with exclusively(layout, say):
         return take_down(layout)
@@ -90,12 +81,12 @@ def down(home: Path, say: Say) -> int:
 
 def status(home: Path) -> StackStatus:
     """How the stack is now; starts and changes nothing."""
-    layout = Layout(home)
+    layout = Layout(home.resolve())
     state = State(layout.state)
-    services = [build(planned(layout, state)) for build in SERVICES.values()]
     found = json.loads(layout.conformance.read_text()) if layout.conformance.exists() else {}
     abilities = {name: able for name, able in found.items() if isinstance(able, bool)}
-    return StackStatus(home, tuple(status_of(layout, state, service) for service in services), abilities)
+    states = tuple(status_of(layout, state, service) for service in services(last_plan(layout, state)))
+    return StackStatus(layout.home, states, abilities)
 
 
 def bring_up(layout: Layout, say: Say, patience: float) -> None:
@@ -104,10 +95,10 @@ def bring_up(layout: Layout, say: Say, patience: float) -> None:
     supervisor = Supervisor(layout, state, say, patience)
     clear_leftovers(layout, state)
     for _ in range(PORT_TRIES):
-        plan = with_free_ports(layout, state, say)
+        plan = next_plan(layout, state, say)
         write_env(layout.stack_env, settings_of(plan))
         try:
-            supervisor.ensure_all([build(plan) for build in SERVICES.values()])
+            supervisor.ensure_all(services(plan))
             break
         except PortTaken as lost:
             say(f"{lost}: its port was taken meanwhile, trying the next free one")
@@ -115,18 +106,19 @@ def bring_up(layout: Layout, say: Say, patience: float) -> None:
         raise BacksightError(f"Free ports were taken by others {PORT_TRIES} times in a row: run `backsight up` again.")
     if "s3" in supervisor.started or not layout.conformance.exists():
         examine_s3(plan)
+    if "worker" in supervisor.started:
+        settle_lost_runs(plan, state, say)
 
 
 def take_down(layout: Layout) -> int:
     """`down`, the lock held."""
-    plan = planned(layout, State(layout.state))
-    services = {name: build(plan) for name, build in SERVICES.items()}
+    by_name = {service.name: service for service in services(last_plan(layout, State(layout.state)))}
     count = 0
     for names in STOPPED_TOGETHER:
         for name in names:
             found = processes.members(layout.home, name)
             count += len(found)
-            processes.stop(found, services[name].stop_signal, services[name].stop_patience)
+            processes.stop(found, by_name[name].stop_signal, by_name[name].stop_patience)
     processes.stop(processes.members(layout.home))
     return count
 
@@ -148,49 +140,9 @@ def exclusively(layout: Layout, say: Say) -> Iterator[None]:
 
 def clear_leftovers(layout: Layout, state: State) -> None:
     """End what is left of services whose own process is gone: it may hold their ports and files."""
-    plan = planned(layout, state)
-    for name, build in SERVICES.items():
-        if not runs(state, name):
-            service = build(plan)
-            processes.stop(processes.members(layout.home, name), service.stop_signal, service.stop_patience)
-
-
-def planned(layout: Layout, state: State) -> StackPlan:
-    """The plan with the ports that were used last, looked at by nobody."""
-    records = {name: state.get(name) for name in WANTED_PORTS}
-    used = {name: (record.port if record else None) or WANTED_PORTS[name] for name, record in records.items()}
-    return StackPlan(layout, used, keys_of(layout.stack_env))
-
-
-def with_free_ports(layout: Layout, state: State, say: Say) -> StackPlan:
-    """The plan in which running services keep their ports, and stopped ones get theirs back, or the next free one."""
-    last = planned(layout, state)
-    chosen = {name: port for name, port in last.ports.items() if runs(state, name)}
-    for name in WANTED_PORTS.keys() - chosen.keys():
-        port = ports.next_free(last.ports[name], chosen.values())
-        if port != last.ports[name]:
-            say(f"{name}: port {last.ports[name]} is taken, using {port}")
-        chosen[name] = port
-    return StackPlan(layout, chosen, last.keys)
-
-
-def runs(state: State, service: str) -> bool:
-    """Whether the recorded process of a service is alive."""
-    record = state.get(service)
-    return record is not None and processes.is_alive(record.pid, record.created)
-
-
-def settings_of(plan: StackPlan) -> dict[str, str]:
-    """What `tasks.settings` needs to find this stack."""
-    return {
-        "PREFECT_API_URL": f"{plan.url('prefect')}/api",
-        "MLFLOW_TRACKING_URI": plan.url("mlflow"),
-        "BACKSIGHT_S3_ENDPOINT": f"{ports.LOOPBACK}:{plan.ports['s3']}",
-        ACCESS_KEY: plan.keys.access,
-        SECRET_KEY: plan.keys.secret,
-        "BACKSIGHT_S3_BUCKET": s3_server.BUCKET,
-        "BACKSIGHT_S3_SECURE": "false",
-    }
+    for service in services(last_plan(layout, state)):
+        if not runs(state, service.name):
+            stop(layout, state, service)
 
 
 def examine_s3(plan: StackPlan) -> None:
@@ -206,6 +158,17 @@ def examine_s3(plan: StackPlan) -> None:
     )
     found = conformance.check(settings)
     files.write(plan.layout.conformance, found.model_dump_json(indent=1).encode())
+
+
+def settle_lost_runs(plan: StackPlan, state: State, say: Say) -> None:
+    """Put right the flow runs whose process died with an earlier worker; those that still run go on."""
+    worker = state.get("worker")
+    if worker is None:
+        return
+    alive = flow_runs.with_a_process(processes.members(plan.layout.home, "worker"))
+    settled = flow_runs.settle(prefect_worker.api(plan), alive, before=worker.created)
+    for what, names in settled.items():
+        say(f"worker: {len(names)} flow runs without a process {what}: {', '.join(names)}")
 
 
 def status_of(layout: Layout, state: State, service: Service) -> ServiceStatus:

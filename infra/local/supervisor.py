@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -14,12 +14,9 @@ import psutil
 from infra.local import ports, processes
 from infra.local.layout import Layout
 from infra.local.logs import last_lines
-from infra.local.service import NotReady, Service
+from infra.local.service import NotReady, Say, Service
 from infra.local.state import Record, State
 from tasks.errors import BacksightError
-
-Say = Callable[[str], None]
-"""Takes one line for the person who waits."""
 
 SECOND_CHANCE = 20.0
 """Seconds that a running service which does not answer gets before it is started anew."""
@@ -40,6 +37,15 @@ def check(service: Service, record: Record) -> None:
     service.answers(record.created)
     if service.port is not None and not processes.listens(record.pid, service.port):
         raise NotReady(f"another program answers on port {service.port}")
+
+
+def stop(layout: Layout, state: State, service: Service) -> None:
+    """End a service's processes, but for children that it spares."""
+    found = processes.members(layout.home, service.name)
+    if service.spares_children:
+        record = state.get(service.name)
+        found = [p for p in found if processes.is_started_as(p, service.command) or (record and p.pid == record.pid)]
+    processes.stop(found, service.stop_signal, service.stop_patience)
 
 
 @dataclass
@@ -80,7 +86,7 @@ class Supervisor:
         """Leave a service that answers alone; start any other."""
         if self._still_answers(service):
             return
-        processes.stop(processes.members(self.layout.home, service.name), service.stop_signal, service.stop_patience)
+        stop(self.layout, self.state, service)
         self._start(service)
 
     def _still_answers(self, service: Service) -> bool:

@@ -19,9 +19,9 @@ from infra.local import postgres, s3_server
 from infra.local.credentials import S3Keys, keys_of, read_env, write_env
 from infra.local.layout import Layout
 from infra.local.logs import last_lines
+from infra.local.planning import SERVICES, WANTED_PORTS, settings_of
 from infra.local.ports import is_free, next_free
 from infra.local.service import StackPlan
-from infra.local.stack import SERVICES, WANTED_PORTS
 from infra.local.state import Record, State, read_records
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.settings import STACK_ENV, PlatformSettings, StoreSettings
@@ -90,8 +90,6 @@ def test_an_unchanged_settings_file_is_not_written_again(tmp_path: Path) -> None
 
 
 def test_what_up_writes_is_what_the_tasks_read(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from infra.local.stack import settings_of
-
     for name in [name for name in os.environ if name.startswith("BACKSIGHT_S3_")]:
         monkeypatch.delenv(name)
     home.mkdir()

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from infra.local import http as loopback_http
+from infra.local.flow_runs import RUN_MARK
+from infra.local.planning import SERVICES
 from infra.local.processes import outlasting
-from infra.local.stack import SERVICES
 from tasks.settings import StoreSettings
 from tasks.store.bucket import Bucket
 from tests.local_stack import LocalStack
@@ -132,7 +133,7 @@ def test_two_commands_at_once_take_turns(stack: LocalStack) -> None:
     assert "answers" in said
 
 
-@pytest.mark.parametrize("service", ["s3", "postgres", "worker", "prefect"])
+@pytest.mark.parametrize("service", ["s3", "postgres", "prefect"])
 def test_a_killed_part_is_healed_and_the_rest_left_alone(stack: LocalStack, service: str) -> None:
     before = stack.pids()
     psutil.Process(before[service]).kill()
@@ -144,6 +145,42 @@ def test_a_killed_part_is_healed_and_the_rest_left_alone(stack: LocalStack, serv
     after = stack.pids()
     assert stack.backsight("status").returncode == 0
     assert {name for name in SERVICES if before[name] != after[name]} == {service}
+
+
+def test_a_flow_run_outlives_its_worker_and_is_settled_once_lost(stack: LocalStack) -> None:
+    run = start_flow_run(stack, seconds=300)
+    assert wait_for_state(stack, run, "RUNNING")
+    psutil.Process(stack.pids()["worker"]).kill()
+    stack.up()
+    (flow_run,) = (process for process in stack.processes("worker") if process.environ().get(RUN_MARK) == run)
+    assert state_of(stack, run) == "RUNNING"
+
+    psutil.Process(stack.pids()["worker"]).kill()
+    flow_run.kill()
+    assert not outlasting([flow_run], seconds=5)
+    assert "1 flow runs without a process crashed" in stack.up()
+    assert state_of(stack, run) == "CRASHED"
+
+
+def start_flow_run(stack: LocalStack, seconds: float) -> str:
+    api = stack.settings()["PREFECT_API_URL"]
+    flow = loopback_http.post(f"{api}/flows/", {"name": "sleeping"})
+    source = {"path": str(Path(__file__).parent), "entrypoint": "sleeping_flow.py:sleeping", "work_pool_name": "local"}
+    deployment = loopback_http.post(f"{api}/deployments/", {"name": "asleep", "flow_id": flow["id"], **source})
+    order = {"parameters": {"seconds": seconds}}
+    return str(loopback_http.post(f"{api}/deployments/{deployment['id']}/create_flow_run", order)["id"])
+
+
+def state_of(stack: LocalStack, run: str) -> str:
+    api = stack.settings()["PREFECT_API_URL"]
+    return str(loopback_http.get(f"{api}/flow_runs/{run}")["state"]["type"])
+
+
+def wait_for_state(stack: LocalStack, run: str, wanted: str, seconds: float = 60) -> bool:
+    deadline = time.monotonic() + seconds
+    while state_of(stack, run) != wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return state_of(stack, run) == wanted
 
 
 def test_all_killed_and_a_port_taken_heals_with_nothing_lost(
