@@ -17,7 +17,7 @@ from tasks.collect.embedded.shell import holes_of
 BODY = 0.24
 """Half the width that a walker needs, metres."""
 CELL = 0.1
-TRIES = 14
+TRIES = 24
 Bodies = list[tuple[Rect, float, float]]
 """Footprint, underside and top of things."""
 
@@ -123,6 +123,7 @@ def try_place(layout: Layout, suite: Suite, x: float, z: float, side: int, where
     placed = [Placed(m.piece, x + m.x * c + m.z * s, z - m.x * s + m.z * c, yaw + m.yaw) for m in suite.members]
     if where == "hung":
         return hang(layout, placed[0], side)
+    placed = [p for p in placed if p.piece.floor or p.piece.base < 0.3 or not before_opening(layout, p, side)]
     bodies = [(p.footprint, p.piece.base, p.piece.base + p.piece.size[1]) for p in placed if p.piece.floor]
     if where == "floor":
         fits = layout.interior.holds(placed[0].footprint)
@@ -148,15 +149,21 @@ def stands(layout: Layout, suite: Suite, placed: list[Placed], side: int, where:
         return False
     if where == "centre":
         return True
-    for p in placed:
-        low, high = extent(p, side)
-        top = p.piece.base + p.piece.size[1]
-        for hole in layout.openings[side]:
-            if hole.bottom > 0 and low < hole.high + 0.05 and high > hole.low - 0.05 and top > hole.bottom + 0.25:
-                return False
-        if hits_hung(layout, side, low, high, p.piece.base, top):
-            return False
-    return True
+    return not any(
+        before_opening(layout, p, side) or hits_hung(layout, side, *extent(p, side), p.piece.base, p.piece.base + p.piece.size[1])
+        for p in placed
+    )
+
+
+def before_opening(layout: Layout, placed: Placed, side: int) -> bool:
+    """Whether a thing with its back to a wall would stand or hang before a window there, or over a door."""
+    low, high = extent(placed, side)
+    top = placed.piece.base + placed.piece.size[1]
+    return any(
+        low < hole.high + 0.05 and high > hole.low - 0.05 and top > hole.bottom + 0.25
+        for hole in layout.openings[side]
+        if hole.bottom > 0 or placed.piece.base > 0.3
+    )
 
 
 def extent(placed: Placed, side: int) -> tuple[float, float]:

@@ -120,22 +120,22 @@ def piano_suite(shop: Workshop) -> Suite:
     return Suite((Member(piano, 0, -depth / 2 + piano.size[2] / 2), Member(stool, 0, depth / 2 - 0.2)), piano.size[0], depth)
 
 
-def kitchen_run(shop: Workshop, units: int) -> Suite:
-    """A row of counters with sink and stove, cupboards above, the fridge at one end."""
+def kitchen_run(shop: Workshop, units: int, with_fridge: bool = True) -> Suite:
+    """A row of counters with sink and stove, cupboards above (where no window is), the fridge at one end."""
     tone = storage.FRONT_TONES[shop.rng.integers(len(storage.FRONT_TONES))]
     top = ((0.3, 0.3, 0.32), (0.85, 0.84, 0.8), (0.62, 0.47, 0.33))[shop.rng.integers(3)]
     kinds = ["counter"] * units
     stove, sink = (int(i) for i in shop.rng.choice(np.arange(units), 2, replace=False))
     kinds[stove], kinds[sink] = "stove", "sink"
-    fridge = shop.make(storage.fridge)
-    width = units * 0.6 + 0.66
+    width = units * 0.6 + (0.66 if with_fridge else 0.0)
     members, flip = [], -1.0 if shop.rng.random() < 0.5 else 1.0
     for i, kind in enumerate(kinds):
         x = flip * (-width / 2 + 0.3 + i * 0.6)
         members.append(Member(shop.make(partial(storage.kitchen_unit, kind=kind, tone=tone, top=top)), x, -0.01))
         if kind != "stove":
             members.append(Member(shop.make(partial(storage.wall_cupboard, tone=tone)), x, -0.15))
-    members.append(Member(fridge, flip * (width / 2 - 0.33), 0))
+    if with_fridge:
+        members.append(Member(shop.make(storage.fridge), flip * (width / 2 - 0.33), 0))
     return Suite(tuple(members), width, 0.64)
 
 
@@ -158,7 +158,13 @@ BED = Wish((partial(bed_suite, stands=2), partial(bed_suite, stands=1), partial(
 LOUNGE = Wish((partial(lounge, with_rug=True), partial(lounge, with_rug=False), partial(single, rest.sofa)), "wall")
 DINING = Wish((partial(dining, chairs=6), partial(dining, chairs=4), partial(dining, chairs=2)), "centre")
 SMALL_DINING = Wish((partial(dining, chairs=4), partial(dining, chairs=2)), "centre", 0.8)
-KITCHEN = Wish(tuple(partial(kitchen_run, units=n) for n in (5, 4, 3, 2)), "wall")
+KITCHEN = Wish(
+    (
+        *(partial(kitchen_run, units=n) for n in (5, 4, 3, 2)),
+        *(partial(kitchen_run, units=n, with_fridge=False) for n in (3, 2)),
+    ),
+    "wall",
+)
 DESK = Wish((desk_suite,), "wall")
 PICTURE = one(decor.picture, "hung", 0.85)
 PLANT = one(decor.plant, "corner", 0.6)
