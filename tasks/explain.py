@@ -27,16 +27,20 @@ def dotted(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc) + ": " if loc else ""
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """`; did you mean x?`, else all that is known."""
-    if close := difflib.get_close_matches(word, known, n=1, cutoff=0.6):
-        return f"; did you mean {close[0]}?"
+def nearest(word: str, known: list[str], deeper: list[str]) -> str:
+    """`; did you mean x?` from the keys of the same level, then from those below it, else all that is known."""
+    for keys in (known, deeper):
+        plain = {key.replace(".", "_"): key for key in keys}
+        if close := difflib.get_close_matches(word.replace(".", "_"), plain, n=1, cutoff=0.7):
+            return f"; did you mean {plain[close[0]]}?"
     return f"; known are {', '.join(sorted(known))}"
 
 
 def _problem(problem: Any, loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
     if problem["type"] == "extra_forbidden":
-        return f"there is no such key{nearest(str(loc[-1]), keys_at(model, loc[:-1]))}".removesuffix("?")
+        known = keys_at(model, loc[:-1])
+        deeper = [f"{outer}.{inner}" for outer in known for inner in keys_at(model, (*loc[:-1], outer))]
+        return f"there is no such key{nearest(str(loc[-1]), known, deeper)}".removesuffix("?")
     if problem["type"] == "missing":
         return "this key is missing"
     message = str(problem["msg"]).removeprefix("Value error, ").removesuffix(".")

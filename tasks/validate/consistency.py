@@ -76,14 +76,13 @@ def compare(walk: Walk, near: float, share: float) -> dict[str, float]:
     ids = walk.semantic.reshape(len(walk.semantic), -1)
     same_label = at(ids[1:], carried.target) == ids[:-1, carried.origin]
     kept = float(same_label[agrees].mean()) if agrees.any() else float("nan")
-    depth_agrees, seen_through = float(agrees.sum() / inside.sum()), float(through.sum() / inside.sum())
-    return {"depth_agrees": depth_agrees, "seen_through": seen_through, "labels_agree": kept} | light(
-        grey, carried, agrees
-    )
+    shares = {"depth_agrees": agrees.sum(), "seen_through": through.sum()}
+    told = {name: float(count / inside.sum()) for name, count in shares.items()}
+    return {**told, "labels_agree": kept, **light(grey, carried, agrees)}
 
 
 def light(grey: NDArray[np.float32], carried: Carried, agrees: NDArray[np.bool_]) -> dict[str, float]:
-    """Difference of light along carried points over the difference on the spot, and the shift in time that fits best."""
+    """Change of light along carried points over that on the spot, and how much better a shift in time fits."""
     pairs = len(grey) - 1
     differs = {}
     for shift in SHIFTS:
