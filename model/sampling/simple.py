@@ -33,9 +33,11 @@ class QualitySampler:
 
     def sample(self, past: Past, count: int) -> list[int]:
         """Ascending frame numbers, min(count, n) of them."""
+        wanted = min(count, past.count)
+        if wanted == 0:
+            return []
         score = self.scores(past)
-        stretches = np.array_split(np.arange(past.count), max(1, min(count, past.count)))
-        return [int(frames[score[frames].argmax()]) for frames in stretches if len(frames)]
+        return [int(frames[score[frames].argmax()]) for frames in np.array_split(np.arange(past.count), wanted)]
 
     def scores(self, past: Past) -> Float:
         """[n] weighted sum of the ranks (0 worst, 1 best) by sharpness, exposure and mean confidence."""
