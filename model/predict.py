@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from model.errors import UsageError
 from model.placement import device_of
 from model.spatial_mllm import SpatialMLLM
 from model.tokenizer import Tokenizer
+from model.training.checkpoint import CheckpointFiles, load_network
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -24,6 +26,15 @@ class Predictor:
     def __init__(self, network: SpatialMLLM, tokenizer: Tokenizer) -> None:
         self.network = network.eval()
         self.tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, files: CheckpointFiles, device: str | None = None) -> Self:
+        """From a checkpoint's files, onto `device` (default: the GPU where there is one) and its config's placement.
+
+        Raises `DataError` for files that are no checkpoint of this program, or damaged.
+        """
+        network, tokenizer = load_network(files)
+        return cls(network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).place(), tokenizer)
 
     @property
     def config(self) -> NetworkConfig:

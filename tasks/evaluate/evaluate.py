@@ -17,6 +17,7 @@ from model.data.walks import open_dataset
 from model.labels import LABEL_VERSION
 from model.metrics import identity_chance
 from model.predict import Predictor
+from model.training.checkpoint import NAMES, CheckpointFiles
 from tasks.datasets import fetch_dataset
 from tasks.errors import DataError, UsageError
 from tasks.evaluate.pictures import draw_pictures
@@ -80,7 +81,7 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
     """The predictor, the dataset and the plan of views."""
     plan = spec.plan
     files = fetch_dataset(context.store, spec.dataset, context.progress)
-    predictor = load_predictor(context.store, spec.checkpoint, context.scratch / "checkpoint")
+    predictor = load_predictor(context.store, spec.checkpoint)
     slots = predictor.config.keyframes
     if plan.keyframes > slots:
         raise UsageError(
@@ -92,17 +93,13 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
     return Bench(predictor, ViewReader(dataset, predictor.config, predictor.tokenizer), views, plan)
 
 
-def load_predictor(store: ArtefactStore, id: ManifestId, folder: Path) -> Predictor:
-    """The checkpoint's network, from its files by their names."""
+def load_predictor(store: ArtefactStore, id: ManifestId) -> Predictor:
+    """The checkpoint's network; its optimiser's state stays in the store."""
     manifest = store.manifest(id)
     if manifest.kind != "checkpoint":
         raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what `train` published.")
-    folder.mkdir()
-    for name in ("weights.safetensors", "config.json", "tokenizer.json"):
-        if name not in manifest.blobs:
-            raise DataError(f"{id} has no {name}: train it again.")
-        (folder / name).symlink_to(store.fetch(manifest.blobs[name]))
-    return Predictor.load(folder)
+    wanted = {name: blob for name, blob in manifest.blobs.items() if name != NAMES["state"]}
+    return Predictor.load(CheckpointFiles.named({name: store.fetch(blob) for name, blob in wanted.items()}))
 
 
 def measure(bench: Bench, progress: Progress) -> ScoreBook:

@@ -23,5 +23,6 @@ class Served:
 def _load_pyfunc(path: str) -> Served:
     """MLflow's entry into a loader module; `path` is the folder of the checkpoint's files."""
     from model.predict import Predictor
+    from model.training.checkpoint import CheckpointFiles
 
-    return Served(Predictor.load(Path(path)))
+    return Served(Predictor.load(CheckpointFiles.inside(Path(path))))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
 from tasks.errors import BacksightError, DataError, UsageError
+from tasks.evaluate.evaluate import load_predictor
 from tasks.promote.ledger import Ledger
 from tasks.promote.promote import promote
 from tasks.promote.registry import ModelRegistry
@@ -22,6 +25,7 @@ from tasks.spec import ManifestId, Outcome, StageResult
 from tasks.stage import execute
 from tasks.store import ArtefactStore
 from tests.promotions import publish_checkpoint, publish_evaluation
+from tests.published import checkpoint
 from tests.score_books import plan_rows
 
 POLICY = Policy(resamples=1000)
@@ -108,6 +112,28 @@ def test_a_version_carries_what_it_was_made_of(store: ArtefactStore, registered:
     artifacts = Path(mlflow.artifacts.download_artifacts(version.source, tracking_uri=tracking_uri))
     assert (artifacts / "data/checkpoint/weights.safetensors").read_text() == f"weights of {registered} 0.2"
     assert (artifacts / "code/model/batch.py").exists()
+
+
+def test_the_champion_loads_by_its_alias_and_answers_like_the_checkpoint(
+    store: ArtefactStore, registered: str, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = checkpoint(store, tmp_path)
+    execute(spec(registered, publish_evaluation(store, id, 0.2)), promote)
+    draw = np.random.default_rng(0)
+    views = {
+        "rgb": draw.integers(0, 256, (2, 3, 32, 32, 3), dtype=np.uint8),
+        "depth": draw.uniform(1, 4, (2, 3, 32, 32)),
+        "pose": np.tile(np.eye(4), (2, 3, 1, 1)),
+        "intrinsics": np.tile([[16.0, 0, 16], [0, 16, 16], [0, 0, 1]], (2, 3, 1, 1)),
+        "instruction": ["walk past the sofa and stop", "stop"],
+    }
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    answer = mlflow.pyfunc.load_model(f"models:/{registered}@champion").predict(views)
+    assert answer["heatmap"].shape == (2, 2, 8, 8) and answer["turn"].shape == (2, 3)
+    np.testing.assert_allclose(answer["heatmap"].sum((-1, -2)) + answer["none"], 1, atol=1e-5)
+    own = load_predictor(store, id).answer(**views)
+    for name in own:
+        np.testing.assert_allclose(answer[name], own[name], atol=1e-6, err_msg=name)
 
 
 def test_the_verdict_is_kept_with_the_run(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
