@@ -20,7 +20,9 @@ def collect(spec: CollectSpec, context: StageContext) -> StageOutcome:
     folder = context.scratch / "dataset"
     shelf = StoreShelf(context.store, spec.plan, spec.seed)
     with context.progress.track("collect", spec.plan.episodes, "episodes") as track:
-        summary = collect_into(folder, spec.plan, spec.seed, spec.workers, lambda name: track.advance(episode=name), shelf)
+        summary = collect_into(
+            folder, spec.plan, spec.seed, spec.workers, lambda name: track.advance(episode=name), shelf
+        )
     dataset = context.store.publish(dataset_manifest(context.store, folder, spec, summary))
     metrics = {
         "episodes": summary.episodes,

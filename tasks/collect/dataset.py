@@ -99,11 +99,19 @@ def with_vocabulary(episodes: list[dict[str, Any]]) -> dict[str, Any]:
     told = [episode["instruction"] for episode in episodes]
     vocabulary = instruction_vocabulary([instruction["instruction_text"] for instruction in told])
     for instruction in told:
-        instruction["instruction_tokens"] = [vocabulary["stoi"][word] for word in words(instruction["instruction_text"])]
+        instruction["instruction_tokens"] = [
+            vocabulary["stoi"][word] for word in words(instruction["instruction_text"])
+        ]
     return {"episodes": episodes, "instruction_vocab": vocabulary}
 
 
-def summarise(plan: CollectPlan, reports: list[ShardReport], rows: list[dict[str, Any]], scenes: dict[str, Any], unusable: dict[str, str]) -> Summary:  # fmt: skip
+def summarise(
+    plan: CollectPlan,
+    reports: list[ShardReport],
+    rows: list[dict[str, Any]],
+    scenes: dict[str, Any],
+    unusable: dict[str, str],
+) -> Summary:
     """Count what was made."""
     rejected = sum((Counter(report.rejected) for report in reports), Counter[str]())
     by_split = {(row["split"], row["scene"]) for row in rows}
@@ -125,7 +133,8 @@ def judge(plan: CollectPlan, summary: Summary) -> None:
     if len(summary.unusable) > plan.most_bad_scenes * asked:
         name, why = next(iter(summary.unusable.items()))
         raise DataError(
-            f"{len(summary.unusable)} of {asked} scenes could not be used (allowed: {plan.most_bad_scenes:.0%}); first {name}: {why}"
+            f"{len(summary.unusable)} of {asked} scenes could not be used (allowed: {plan.most_bad_scenes:.0%}); "
+            f"first {name}: {why}"
         )
     if summary.frames == 0:
         raise DataError(f"No walk could be recorded: {summary.missing} episodes were given up ({summary.rejected}).")
@@ -154,9 +163,13 @@ def write_gzip(path: Path, value: Any) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Make a dataset in a folder, outside any store."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.collect.dataset", description="Collect a dataset into a folder.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.collect.dataset", description="Collect a dataset into a folder."
+    )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--plan", type=Path, help="JSON file with the fields of CollectPlan that differ from the defaults")
+    parser.add_argument(
+        "--plan", type=Path, help="JSON file with the fields of CollectPlan that differ from the defaults"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args(argv)

@@ -42,7 +42,7 @@ def save(path: Path, image: Image) -> None:
 
 
 def draw_plan(scene: dict[str, Any], walks: list[NDArray[np.float64]]) -> Image:
-    """[H, W, 3] the plan of a scene of scenes.json, seen from above (z points down), with walks ([n, 3] metres each)."""
+    """[H, W, 3] the plan of a scene of scenes.json from above (z points down), with walks ([n, 3] metres each)."""
     corners = np.array([point for room in scene["rooms"] for point in room["polygon"]])
     low = corners.min(axis=0)
     width, height = np.ceil((corners.max(axis=0) - low) * SCALE).astype(int) + 2 * MARGIN
@@ -93,7 +93,16 @@ def draw_walk(image: Image, points: Pixels, colour: tuple[int, int, int]) -> Non
 def label(image: Image, text: str, middle: Pixels) -> None:
     """A room's name around a pixel."""
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
-    cv2.putText(image, text, (int(middle[0]) - width // 2, int(middle[1]) + height // 2), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)  # fmt: skip
+    cv2.putText(
+        image,
+        text,
+        (int(middle[0]) - width // 2, int(middle[1]) + height // 2),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.5,
+        INK,
+        1,
+        cv2.LINE_AA,
+    )
 
 
 def contact_sheet(folder: Path, episodes: list[str]) -> Image:
@@ -101,13 +110,19 @@ def contact_sheet(folder: Path, episodes: list[str]) -> Image:
     import pyarrow.parquet as pq
 
     columns = ["episode", "shard", "rgb_offset", "rgb_size"]
-    rows = [row for row in pq.read_table(folder / "index.parquet", columns=columns).to_pylist() if row["episode"] in set(episodes)]
+    rows = [
+        row
+        for row in pq.read_table(folder / "index.parquet", columns=columns).to_pylist()
+        if row["episode"] in set(episodes)
+    ]
     strips = []
     for name in episodes:
         mine = [row for row in rows if row["episode"] == name]
         picked = [mine[int(i)] for i in np.linspace(0, len(mine) - 1, SHOWN).round()]
         frames = [read_rgb(folder, row) for row in picked]
-        strips.append(np.concatenate([np.pad(frame, ((2, 2), (2, 2), (0, 0)), constant_values=255) for frame in frames], axis=1))
+        strips.append(
+            np.concatenate([np.pad(frame, ((2, 2), (2, 2), (0, 0)), constant_values=255) for frame in frames], axis=1)
+        )
     return np.concatenate(strips)
 
 
@@ -116,6 +131,6 @@ def read_rgb(folder: Path, row: dict[str, Any]) -> Image:
     with (folder / row["shard"]).open("rb") as file:
         file.seek(row["rgb_offset"])
         data = np.frombuffer(file.read(row["rgb_size"]), dtype=np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1]
     scale = max(1, round(112 / image.shape[1]))
     return np.kron(image, np.ones((scale, scale, 1), dtype=np.uint8))

@@ -17,7 +17,7 @@ from tasks.collect.spec import CollectPlan, Stratum
 from tasks.collect.strata import PLANNERS, Manner, Walk
 from tasks.collect.walking import Action, Stance
 
-ATTEMPTS = 20
+ATTEMPTS = 60
 """Seeds that are tried for one episode before it is given up."""
 
 
@@ -55,9 +55,14 @@ def eye_pose(stance: Stance, height: float, pitch: float) -> Points:
 
 
 def record(
-    simulator: Simulator, plan: CollectPlan, seed: int, name: str, stratum: Stratum, rejected: Counter[str],
+    simulator: Simulator,
+    plan: CollectPlan,
+    seed: int,
+    name: str,
+    stratum: Stratum,
+    rejected: Counter[str],
     goal: Points | None = None,
-) -> Episode | None:  # fmt: skip
+) -> Episode | None:
     """The episode `name` in the simulator's current scene.
 
     Bad attempts are counted in `rejected` by their reason and replaced by the next seed; None when all were bad.
@@ -85,9 +90,17 @@ def record(
 
 
 def told(
-    simulator: Simulator, plan: CollectPlan, name: str, stratum: Stratum, walk: Walk, camera: Camera,
-    mount: tuple[float, float], poses: Points, frames: list[Observation], rng: np.random.Generator,
-) -> Episode:  # fmt: skip
+    simulator: Simulator,
+    plan: CollectPlan,
+    name: str,
+    stratum: Stratum,
+    walk: Walk,
+    camera: Camera,
+    mount: tuple[float, float],
+    poses: Points,
+    frames: list[Observation],
+    rng: np.random.Generator,
+) -> Episode:
     """Add the instruction to a good walk."""
     steps = tell(simulator.graph, list(walk.track), frames, stratum)
     named = landmarks(steps)

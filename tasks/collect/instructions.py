@@ -43,9 +43,15 @@ def english_clause(step: Step, style: str, rng: np.random.Generator) -> str:
     thing = f"the {step.landmark.name}" if step.landmark else ""
     rich = style == "rich"
     if step.kind == "turn":
-        return pick(rng, "turn around", "make a U-turn") if step.side == "around" else pick(rng, f"turn {step.side}", f"go {step.side}")
+        return (
+            pick(rng, "turn around", "make a U-turn")
+            if step.side == "around"
+            else pick(rng, f"turn {step.side}", f"go {step.side}")
+        )
     if step.kind == "enter":
-        way = pick(rng, f"go through the {step.through} into", f"walk through the {step.through} to", "enter", "go into")
+        way = pick(
+            rng, f"go through the {step.through} into", f"walk through the {step.through} to", "enter", "go into"
+        )
         return f"{way} the {step.room}"
     if step.kind == "pass":
         where = f" on your {step.side}" if rich or rng.random() < 0.5 else ""
@@ -69,7 +75,9 @@ def chinese(steps: list[Step], style: str, rng: np.random.Generator) -> str:
     told = [step for step in steps if style != "terse" or step.kind != "pass"]
     clauses = [chinese_clause(step, rng) for step in told]
     if style == "rich":
-        clauses = [pick(rng, "", "", "然后", "接着") + c if 0 < i < len(clauses) - 1 else c for i, c in enumerate(clauses)]
+        clauses = [
+            pick(rng, "", "", "然后", "接着") + c if 0 < i < len(clauses) - 1 else c for i, c in enumerate(clauses)
+        ]
         clauses[-1] = pick(rng, "最后", "") + clauses[-1] if len(clauses) > 1 else clauses[-1]
     return "，".join(clauses) + "。"
 

@@ -1,4 +1,4 @@
-"""What happened on a walk, as steps that language can tell: rooms entered, turns, landmarks seen and passed, the end."""
+"""What happened on a walk, as steps that can be told: rooms entered, turns, landmarks seen and passed, the end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def sightings(frames: list[Observation]) -> list[set[int]]:
     return seen
 
 
-def tell(graph: SceneGraph, track: list[tuple[Stance, Action]], frames: list[Observation], stratum: Stratum) -> list[Step]:
+def tell(
+    graph: SceneGraph, track: list[tuple[Stance, Action]], frames: list[Observation], stratum: Stratum
+) -> list[Step]:
     """The steps of a recorded walk in order of time."""
     seen = sightings(frames)
     stances = [stance for stance, _ in track]
@@ -134,12 +136,14 @@ def longest_spin(actions: list[Action]) -> tuple[int, int]:
 
 
 def thinned(steps: list[Step]) -> list[Step]:
-    """At most one landmark between two other steps, none twice, no turn twice in a row or within a step of entering a room."""
+    """At most one landmark between two other steps, none twice; no turn twice in a row, or just where a room begins."""
     kept: list[Step] = []
     entered = [step.frame for step in steps if step.kind == "enter"]
     for step in steps:
         named = {s.landmark.name for s in kept if s.landmark}
-        if step.kind == "pass" and ((kept and kept[-1].kind == "pass") or step.landmark is None or step.landmark.name in named):
+        if step.kind == "pass" and (
+            (kept and kept[-1].kind == "pass") or step.landmark is None or step.landmark.name in named
+        ):
             continue
         if step.kind == "turn" and step.frame > 0 and any(abs(step.frame - frame) <= 1 for frame in entered):
             continue
@@ -149,7 +153,9 @@ def thinned(steps: list[Step]) -> list[Step]:
     return kept
 
 
-def ending(graph: SceneGraph, objects: dict[int, SceneObject], stances: list[Stance], seen: list[set[int]], stratum: Stratum) -> Step:  # fmt: skip
+def ending(
+    graph: SceneGraph, objects: dict[int, SceneObject], stances: list[Stance], seen: list[set[int]], stratum: Stratum
+) -> Step:
     """Where to stop: at the start again, at something in view at the end, or just in the room."""
     last = len(stances) - 1
     if stratum in (Stratum.REVISIT, Stratum.LOOP):

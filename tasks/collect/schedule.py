@@ -1,4 +1,4 @@
-"""Which shard holds which walks in which scenes: it follows from plan and seed alone, so shards can be made anywhere."""
+"""Which shard holds which walks in which scenes: follows from plan and seed alone, so shards can be made anywhere."""
 
 from __future__ import annotations
 
@@ -64,7 +64,11 @@ def habitat_scenes(plan: CollectPlan, split: Split) -> list[str]:
     needed = plan.train.scenes + plan.val_unseen.scenes + plan.sealed.scenes
     if len(plan.scene_list) < needed:
         raise UsageError(f"collect.scene_list has {len(plan.scene_list)} scenes, the splits ask for {needed}.")
-    first = {Split.TRAIN: 0, Split.VAL_UNSEEN: plan.train.scenes, Split.SEALED: plan.train.scenes + plan.val_unseen.scenes}
+    first = {
+        Split.TRAIN: 0,
+        Split.VAL_UNSEEN: plan.train.scenes,
+        Split.SEALED: plan.train.scenes + plan.val_unseen.scenes,
+    }
     return list(plan.scene_list[first[split] : first[split] + plan.split(split).scenes])
 
 
@@ -82,9 +86,9 @@ def visits_of(plan: CollectPlan, seed: int, split: Split) -> list[Visit]:
     """The scenes of a split with their walks; hard walks follow in visits of their own."""
     part = plan.split(split)
     base = seed if split in (Split.TRAIN, Split.VAL_SEEN) else plan.held_out_seed
-    usual = {stratum: share for stratum, share in plan.strata.items() if stratum is not Stratum.HARD and share > 0}
+    usual = plan.strata | {Stratum.HARD: 0.0}
     visits = []
-    for scene in scenes_of(plan, seed, split) if usual else ():
+    for scene in scenes_of(plan, seed, split) if any(usual.values()) else ():
         names = [f"{slug(scene)}-{split.value}-{k}" for k in range(part.episodes)]
         visits.append(Visit(scene, tuple(Errand(name, stratum_of(usual, base, name)) for name in names)))
     return visits + (hard_visits(plan, seed, part) if split is Split.TRAIN else [])
@@ -110,7 +114,10 @@ def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
         return []
     known = set(scenes_of(plan, seed, Split.TRAIN))
     if foreign := sorted({view.scene for view in plan.hard} - known):
-        raise UsageError(f"collect.hard names {foreign[0]!r}, which is no training scene of this plan and seed: held-out scenes must not be trained on.")  # fmt: skip
+        raise UsageError(
+            f"collect.hard names {foreign[0]!r}, which is no training scene of this plan and seed: "
+            "held-out scenes must not be trained on."
+        )
     weights = [view.weight for view in plan.hard]
     rng = generator("hard", seed)
     drawn = rng.choice(len(plan.hard), size=count, p=[w / sum(weights) for w in weights])

@@ -45,7 +45,7 @@ class ShardReport:
 def write_shard(
     simulator: Simulator, plan: CollectPlan, seed: int, shard: Shard, tar: Path, done: Callable[[str], None]
 ) -> ShardReport:
-    """Record a shard's walks into `tar`; `done` is called after each episode. Needs nothing but plan, seed and shard."""
+    """Record a shard's walks into `tar`, from nothing but plan, seed and shard; `done` is called after each episode."""
     report, rejected = ShardReport(), Counter[str]()
     with TarWriter(tar) as writer:
         for visit in shard.visits:
@@ -93,7 +93,13 @@ def write_frame(writer: TarWriter, episode: Episode, shard: Shard, number: int, 
     key = f"{episode.id}-{number:04d}"
     pose, intrinsics = episode.poses[number], episode.camera.intrinsics
     action = episode.actions[number]
-    meta = {"episode": episode.id, "frame": number, "pose": pose.tolist(), "action": action, "intrinsics": intrinsics.tolist()}
+    meta = {
+        "episode": episode.id,
+        "frame": number,
+        "pose": pose.tolist(),
+        "action": action,
+        "intrinsics": intrinsics.tolist(),
+    }
     rgb = writer.add(f"{key}.rgb.png", png(frame.rgb))
     depth = writer.add(f"{key}.depth.png", png(millimetres(frame.depth)))
     semantic = writer.add(f"{key}.semantic.png", png(frame.semantic))
@@ -111,7 +117,9 @@ def write_frame(writer: TarWriter, episode: Episode, shard: Shard, number: int, 
 def episode_entry(episode: Episode, shard: Shard, number: int) -> dict[str, Any]:
     """One episode in habitat-lab's VLN format (R2R-CE v1); what that has no word for stands under `info`."""
     first = episode.stances[0]
-    path = [stance.position for i, stance in enumerate(episode.stances) if i == 0 or episode.actions[i - 1] == "forward"]
+    path = [
+        stance.position for i, stance in enumerate(episode.stances) if i == 0 or episode.actions[i - 1] == "forward"
+    ]
     return {
         "episode_id": episode.id,
         "trajectory_id": shard.number * 100_000 + number,
@@ -124,7 +132,9 @@ def episode_entry(episode: Episode, shard: Shard, number: int) -> dict[str, Any]
         "info": {
             "geodesic_distance": round(episode.length, 4), "split": shard.split.value, "stratum": episode.stratum.value,
             "style": episode.style, "instruction_zh": episode.instructions["zh"], "landmarks": list(episode.named),
-            "camera": {"hfov": episode.camera.hfov, "height": episode.height, "pitch": float(np.degrees(episode.pitch))},
+            "camera": {
+                "hfov": episode.camera.hfov, "height": episode.height, "pitch": float(np.degrees(episode.pitch)),
+            },
             "frames": len(episode.frames),
         },
     }  # fmt: skip

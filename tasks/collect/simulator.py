@@ -123,7 +123,7 @@ class Simulator(ABC):
 
     @abstractmethod
     def navigable_points(self, count: int, rng: np.random.Generator, clearance: float = 0.0) -> Points:
-        """[count, 3] random standing points, metres, at least `clearance` from obstacles beyond the agent's own radius."""
+        """[count, 3] random standing points, metres, with `clearance` beyond the agent's own radius."""
 
     @abstractmethod
     def is_clear(self, start: Points, end: Points) -> bool:

@@ -52,7 +52,9 @@ class CollectPlan(Frozen):
 
     simulator: Literal["embedded", "habitat"] = Field("embedded", description="Which simulator renders and navigates.")
     scene_dataset: str | None = Field(None, description="habitat: path of the scene_dataset_config.json.")
-    scene_list: tuple[str, ...] = Field((), description="habitat: scene handles, taken in order: train, val_unseen, sealed.")
+    scene_list: tuple[str, ...] = Field(
+        (), description="habitat: scene handles, taken in order: train, val_unseen, sealed."
+    )
     train: SplitPlan = Field(default_factory=lambda: SplitPlan(scenes=120, episodes=2))
     val_seen: SplitPlan = Field(
         default_factory=lambda: SplitPlan(scenes=12, episodes=1),
@@ -61,7 +63,10 @@ class CollectPlan(Frozen):
     val_unseen: SplitPlan = Field(default_factory=lambda: SplitPlan(scenes=24, episodes=2))
     sealed: SplitPlan = Field(default_factory=lambda: SplitPlan(scenes=8, episodes=2))
     held_out_seed: int = Field(
-        0, ge=0, lt=2**31, description="Buildings of val_unseen and sealed follow from it alone, so that nights compare."
+        0,
+        ge=0,
+        lt=2**31,
+        description="Buildings of val_unseen and sealed follow from it alone, so that nights compare.",
     )
     rooms: tuple[int, int] = Field((4, 10), description="Fewest and most rooms of a procedural building.")
     steps: int = Field(32, ge=8, le=1000, description="Most frames of a walk; walks end with `stop`.")
@@ -79,13 +84,17 @@ class CollectPlan(Frozen):
     hfov: Bounds = Field((75.0, 95.0), description="Horizontal field of view in degrees, drawn per walk.")
     height: Bounds = Field((1.1, 1.6), description="Camera height above the floor in metres, drawn per walk.")
     pitch: Bounds = Field((-15.0, 5.0), description="Camera pitch in degrees (up is positive), drawn per walk.")
-    turns: tuple[float, ...] = Field((15.0, 22.5, 30.0), description="Angles of one turn in degrees, one drawn per walk.")
+    turns: tuple[float, ...] = Field(
+        (15.0, 22.5, 30.0), description="Angles of one turn in degrees, one drawn per walk."
+    )
     forward_step: float = Field(0.25, gt=0.05, le=1.0, description="Length of one step forward in metres.")
     styles: tuple[Literal["plain", "terse", "rich"], ...] = Field(
         ("plain", "terse", "rich"), description="Phrasings of instructions, one drawn per walk."
     )
     scenes_per_shard: int = Field(6, ge=1, le=1000, description="Scenes whose walks share one tar.")
-    most_bad_scenes: float = Field(0.1, ge=0, le=1, description="Share of unusable scenes above which collection fails.")
+    most_bad_scenes: float = Field(
+        0.1, ge=0, le=1, description="Share of unusable scenes above which collection fails."
+    )
 
     @field_validator("size")
     @classmethod
@@ -146,4 +155,6 @@ class CollectSpec(StageSpec):
 
     stage: Literal["collect"] = "collect"
     plan: CollectPlan = Field(default_factory=CollectPlan)
-    workers: int = free(2, ge=1, le=256, description="Processes that collect side by side, each with its own GL context.")
+    workers: int = free(
+        2, ge=1, le=256, description="Processes that collect side by side, each with its own GL context."
+    )

@@ -142,7 +142,11 @@ def loop(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> Walk
     if area.max() < 0.25:
         return None
     walker = walker_at(simulator, manner, start, rng)
-    if not walker.follow(field) or not walker.follow(simulator.distances_to(second, manner.reach)) or not walker.follow(home):
+    if (
+        not walker.follow(field)
+        or not walker.follow(simulator.distances_to(second, manner.reach))
+        or not walker.follow(home)
+    ):
         return None
     walker.face(walker.track[0][0].heading)
     return Walk(tuple(walker.finish()), start)

@@ -32,7 +32,9 @@ class TarWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         end = 2 * BLOCK
         self.file.write(b"\0" * (end + -(self.position + end) % RECORD))
         self.file.close()

@@ -1,4 +1,4 @@
-"""An agent that walks like habitat's: one step forward or one turn on the spot at a time, following a distance field."""
+"""An agent that walks like habitat's: one step forward or one turn on the spot at a time, down a distance field."""
 
 from __future__ import annotations
 

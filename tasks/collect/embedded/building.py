@@ -49,7 +49,15 @@ class Site:
     obstacles: list[Rect] = field(default_factory=list)
     shadows: list[tuple[int, Rect, float]] = field(default_factory=list)
 
-    def register(self, category: str, name: str, room: int, centre: tuple[float, float, float], size: tuple[float, float, float], yaw: float = 0.0) -> int:  # fmt: skip
+    def register(
+        self,
+        category: str,
+        name: str,
+        room: int,
+        centre: tuple[float, float, float],
+        size: tuple[float, float, float],
+        yaw: float = 0.0,
+    ) -> int:
         """Give an object the next id (from 1)."""
         number = len(self.objects) + 1
         rounded = tuple(round(float(v), 3) for v in centre), tuple(round(float(v), 3) for v in size)
@@ -93,7 +101,7 @@ def surfaces(site: Site, room: int) -> None:
 
 
 def hang_door(site: Site, door: Opening) -> list[Rect]:
-    """Frame and leaf of a passage; returns the leaf's footprint. A leaf swings into the larger room, to the nearer corner."""
+    """Frame and leaf of a passage; the leaf's footprint. It swings into the larger room, to the nearer corner."""
     a, b = door.rooms
     yaw = 0.0 if door.axis == "x" else np.pi / 2
     x, z = door.middle
@@ -108,7 +116,9 @@ def hang_door(site: Site, door: Opening) -> list[Rect]:
         return []
     cells = [site.plan.rooms[i].cell for i in (a, b)]
     target = cells[0] if min(cells[0].width, cells[0].depth) > min(cells[1].width, cells[1].depth) else cells[1]
-    low, high, middle = (target.x0, target.x1, target.centre[1]) if door.axis == "x" else (target.z0, target.z1, target.centre[0])
+    low, high, middle = (
+        (target.x0, target.x1, target.centre[1]) if door.axis == "x" else (target.z0, target.z1, target.centre[0])
+    )
     near_low = door.low - low < high - door.high
     inward = 1.0 if middle > door.at else -1.0
     hinge = (-1.0 if near_low else 1.0) * (1.0 if door.axis == "x" else -1.0)
@@ -116,7 +126,11 @@ def hang_door(site: Site, door: Opening) -> list[Rect]:
     along = door.low + 0.05 if near_low else door.high - 0.05
     reach = sorted((door.at, door.at + inward * (door.length + WALL / 2)))
     spread = (along - 0.03, along + 0.03)
-    leaf = Rect(spread[0], reach[0], spread[1], reach[1]) if door.axis == "x" else Rect(reach[0], spread[0], reach[1], spread[1])
+    leaf = (
+        Rect(spread[0], reach[0], spread[1], reach[1])
+        if door.axis == "x"
+        else Rect(reach[0], spread[0], reach[1], spread[1])
+    )
     site.obstacles.append(leaf)
     return [leaf]
 
@@ -140,9 +154,14 @@ def set_window(site: Site, window: Opening) -> None:
     """Frame, glass and view of a window."""
     yaw, (x, z) = inward_yaw(site, window), window.middle
     height = window.top - window.bottom
-    number = site.register("window", "window", window.rooms[0], (x, window.bottom + height / 2, z), (window.length, height, WALL), yaw)
+    number = site.register(
+        "window", "window", window.rooms[0], (x, window.bottom + height / 2, z), (window.length, height, WALL), yaw
+    )
     tint = shell.TRIM if site.rng.random() < 0.7 else site.styles[window.rooms[0]].wood
-    for parts in (shell.frame(window, tint, outer=0.04), shell.pane(window, int(site.rng.integers(OUTDOOR_VIEWS)), tint)):
+    for parts in (
+        shell.frame(window, tint, outer=0.04),
+        shell.pane(window, int(site.rng.integers(OUTDOOR_VIEWS)), tint),
+    ):
         site.solids.place(parts, x, z, yaw, number, window.rooms[0])
 
 
@@ -156,7 +175,9 @@ def set_front_door(site: Site) -> None:
         outer = not any(shared(site.plan, room, other, side) for other in range(len(names)) if other != room)
         if openings or not outer or side.length < 1.5:
             continue
-        place = Opening(side.axis, side.at, (side.low + side.high) / 2 - 0.5, (side.low + side.high) / 2 + 0.5, rooms=(room, -1))
+        place = Opening(
+            side.axis, side.at, (side.low + side.high) / 2 - 0.5, (side.low + side.high) / 2 + 0.5, rooms=(room, -1)
+        )
         yaw, (x, z) = inward_yaw(site, place), place.middle
         x, z = x + np.sin(yaw) * WALL / 2, z + np.cos(yaw) * WALL / 2
         number = site.register("front door", "front door", room, (x, 1.06, z), (1.06, 2.12, 0.1), yaw)
@@ -177,7 +198,9 @@ def shared(plan: FloorPlan, room: int, other: int, side: Opening) -> bool:
 def stand(site: Site, placed: Placed, room: int) -> None:
     """Make a placed piece an object of the scene."""
     piece, (w, h, d) = placed.piece, placed.piece.size
-    number = site.register(piece.category, piece.name, room, (placed.x, piece.base + h / 2, placed.z), (w, h, d), placed.yaw)
+    number = site.register(
+        piece.category, piece.name, room, (placed.x, piece.base + h / 2, placed.z), (w, h, d), placed.yaw
+    )
     site.solids.place(piece.solids, placed.x, placed.z, placed.yaw, number, room)
     if piece.floor:
         site.obstacles.append(placed.footprint)
@@ -220,7 +243,9 @@ def triangles(quads: Quads, light: NDArray[np.float64], pictures: NDArray[np.uin
     first = np.arange(len(quads.ids))[:, None] * 4
     grey = light.sum(axis=2)
     along = np.abs(grey[:, 0] - grey[:, 2]) <= np.abs(grey[:, 1] - grey[:, 3])
-    faces = np.where(along[:, None], first + [0, 1, 2, 0, 2, 3], first + [1, 2, 3, 1, 3, 0]).reshape(-1, 3)
+    faces = np.where(
+        along[:, None], first + np.array([0, 1, 2, 0, 2, 3]), first + np.array([1, 2, 3, 1, 3, 0])
+    ).reshape(-1, 3)
     return BakedMesh(
         quads.corners.reshape(-1, 3).astype(np.float32),
         quads.uv.reshape(-1, 2).astype(np.float32),

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from tasks.collect.embedded.furniture.piece import Piece
-from tasks.collect.embedded.furniture.suites import WISHES, Suite, Workshop
+from tasks.collect.embedded.furniture.suites import Suite, Workshop
+from tasks.collect.embedded.furniture.wishes import WISHES
 from tasks.collect.embedded.plans import WALL
 from tasks.collect.embedded.rooms import FloorPlan, Opening, Rect
 from tasks.collect.embedded.shell import holes_of
@@ -87,7 +88,9 @@ YAWS = (0.0, np.pi, np.pi / 2, -np.pi / 2)
 """Turn of a thing with its back to each side (order of Rect.sides)."""
 
 
-def spots(layout: Layout, suite: Suite, where: str, rng: np.random.Generator) -> Iterator[tuple[float, float, int, str]]:
+def spots(
+    layout: Layout, suite: Suite, where: str, rng: np.random.Generator
+) -> Iterator[tuple[float, float, int, str]]:
     """Places to try: x, z, side at the back, manner."""
     room = layout.interior
     for _ in range(TRIES):
@@ -150,7 +153,8 @@ def stands(layout: Layout, suite: Suite, placed: list[Placed], side: int, where:
     if where == "centre":
         return True
     return not any(
-        before_opening(layout, p, side) or hits_hung(layout, side, *extent(p, side), p.piece.base, p.piece.base + p.piece.size[1])
+        before_opening(layout, p, side)
+        or hits_hung(layout, side, *extent(p, side), p.piece.base, p.piece.base + p.piece.size[1])
         for p in placed
     )
 
@@ -181,7 +185,10 @@ def hang(layout: Layout, thing: Placed, side: int) -> bool:
     """Hang a thing on a wall if nothing is there or stands before it."""
     low, high = extent(thing, side)
     bottom, top = thing.piece.base, thing.piece.base + thing.piece.size[1]
-    if any(low < h.high + 0.1 and high > h.low - 0.1 and bottom < h.top + 0.06 and top > h.bottom - 0.06 for h in layout.openings[side]):
+    if any(
+        low < h.high + 0.1 and high > h.low - 0.1 and bottom < h.top + 0.06 and top > h.bottom - 0.06
+        for h in layout.openings[side]
+    ):
         return False
     if hits_hung(layout, side, low - 0.08, high + 0.08, bottom - 0.05, top + 0.05):
         return False
@@ -200,13 +207,19 @@ def walkable(layout: Layout, more: list[Rect]) -> bool:
     free = np.ones(shape, dtype=np.uint8)
     for rect in (*(t for t, bottom, _ in layout.taken if bottom < 1.2), *more):
         grown = rect.grown(BODY)
-        free[span(grown.z0 - room.z0, grown.z1 - room.z0, shape[0]), span(grown.x0 - room.x0, grown.x1 - room.x0, shape[1])] = 0
+        free[
+            span(grown.z0 - room.z0, grown.z1 - room.z0, shape[0]),
+            span(grown.x0 - room.x0, grown.x1 - room.x0, shape[1]),
+        ] = 0
     edge = round(BODY / CELL)
     free[:edge], free[-edge:], free[:, :edge], free[:, -edge:] = 0, 0, 0, 0
     # What stands before a door is free by construction; without it a door in a corner would count as blocked.
     for rect in layout.keep_free:
         inner = rect.grown(-BODY)
-        free[span(inner.z0 - room.z0, inner.z1 - room.z0, shape[0]), span(inner.x0 - room.x0, inner.x1 - room.x0, shape[1])] = 1
+        free[
+            span(inner.z0 - room.z0, inner.z1 - room.z0, shape[0]),
+            span(inner.x0 - room.x0, inner.x1 - room.x0, shape[1]),
+        ] = 1
     _, labels, stats, _ = cv2.connectedComponentsWithStats(free, connectivity=4)
     reached = set()
     for rect in layout.keep_free:

@@ -63,7 +63,8 @@ def crevices(room: RoomLight, points: Floats, normals: Floats) -> Floats:
     x, y, z = points.T
     box, open_share = room.interior, np.ones(len(points))
     for distance, own in (
-        (x - box.x0, normals[:, 0]), (box.x1 - x, -normals[:, 0]), (z - box.z0, normals[:, 2]), (box.z1 - z, -normals[:, 2]),
+        (x - box.x0, normals[:, 0]), (box.x1 - x, -normals[:, 0]),
+        (z - box.z0, normals[:, 2]), (box.z1 - z, -normals[:, 2]),
         (y, normals[:, 1]), (room.height - y, -normals[:, 1]),
     ):  # fmt: skip
         near = 0.26 * np.exp(-np.maximum(distance, 0) / 0.25)

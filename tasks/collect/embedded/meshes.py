@@ -59,7 +59,7 @@ def flat_quads(
 
 @dataclass
 class Solids:
-    """Collects boxes, columns and blobs as rows of numbers and turns all into quads at once (a row is cheap, a quad is not)."""
+    """Collects boxes, columns and panels as rows of numbers, and turns all into quads at once (rows are cheap)."""
 
     boxes: list[tuple[float, ...]] = field(default_factory=list)
     columns: list[tuple[float, ...]] = field(default_factory=list)
@@ -81,16 +81,33 @@ class Solids:
                 getattr(self, name).append((*moved, *row[7:11], object_id, room, row[13]))
 
     def box(
-        self, x: float, y: float, z: float, w: float, h: float, d: float, tint: Colour, layer: int = 0, glow: float = 0.0,
+        self,
+        x: float,
+        y: float,
+        z: float,
+        w: float,
+        h: float,
+        d: float,
+        tint: Colour,
+        layer: int = 0,
+        glow: float = 0.0,
         yaw: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A box of w x h x d metres whose underside's middle is at (x, y, z)."""
         self.boxes.append((x, y + h / 2, z, w, h, d, yaw, layer, *tint, 0, 0, glow))
 
     def column(
-        self, x: float, y: float, z: float, radius: float, h: float, above: float, tint: Colour, layer: int = 0,
+        self,
+        x: float,
+        y: float,
+        z: float,
+        radius: float,
+        h: float,
+        above: float,
+        tint: Colour,
+        layer: int = 0,
         glow: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """An upright round column from (x, y, z), its radius going from `radius` to `above`."""
         self.columns.append((x, y, z, radius, h, above, 0.0, layer, *tint, 0, 0, glow))
 
@@ -101,7 +118,9 @@ class Solids:
         for i in range(5):
             self.column(x, y + heights[i], z, radii[i], heights[i + 1] - heights[i], radii[i + 1], tint, layer)
 
-    def panel(self, x: float, y: float, z: float, w: float, h: float, tint: Colour, layer: int, glow: float = 0.0) -> None:
+    def panel(
+        self, x: float, y: float, z: float, w: float, h: float, tint: Colour, layer: int, glow: float = 0.0
+    ) -> None:
         """One upright quad that faces +z and shows its texture exactly once; (x, y, z) = middle of its lower edge."""
         self.panels.append((x, y + h / 2, z, w, h, 0.0, 0.0, layer, *tint, 0, 0, glow))
 

@@ -8,6 +8,7 @@ from math import gcd
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from tasks.collect.embedded.plans import WALL
 from tasks.collect.embedded.rooms import FloorPlan, Rect
@@ -98,10 +99,8 @@ class NavigationGrid:
         return numbers
 
     @cached_property
-    def graph(self):  # noqa: ANN201  scipy's sparse types are not public
+    def graph(self) -> csr_array:
         """Sparse matrix of move lengths in metres between free cells; a long move needs all cells that it crosses."""
-        from scipy.sparse import csr_array
-
         starts, ends, lengths = [], [], []
         for dz, dx in MOVES:
             allowed = self.free & self.moved(dz, dx)
@@ -166,7 +165,9 @@ class NavigationGrid:
             nearer, farther = at + 1, len(points) - 1
             while nearer < farther:
                 middle = (nearer + farther + 1) // 2
-                nearer, farther = (middle, farther) if self.is_clear(points[at], points[middle]) else (nearer, middle - 1)
+                nearer, farther = (
+                    (middle, farther) if self.is_clear(points[at], points[middle]) else (nearer, middle - 1)
+                )
             kept.append(nearer)
             at = nearer
         return points[kept]

@@ -30,7 +30,9 @@ def hills(rng: np.random.Generator, image: Image, horizon: float, shades: NDArra
     for i, shade in enumerate(shades):
         base = (horizon + i * (1 - horizon) / len(shades)) * SIDE
         waves = sum(
-            rng.uniform(2, 9) / (n + 1) * np.sin(2 * np.pi * (n + 1) * x / SIDE * rng.uniform(0.6, 1.4) + rng.uniform(0, 6))
+            rng.uniform(2, 9)
+            / (n + 1)
+            * np.sin(2 * np.pi * (n + 1) * x / SIDE * rng.uniform(0.6, 1.4) + rng.uniform(0, 6))
             for n in range(3)
         )
         outline = np.stack([x, base + waves], axis=1).round().astype(np.int32)
@@ -71,7 +73,9 @@ def discs(rng: np.random.Generator) -> Image:
     for _ in range(int(rng.integers(3, 7))):
         at = (int(rng.integers(15, SIDE - 15)), int(rng.integers(15, SIDE - 15)))
         thickness = -1 if rng.random() < 0.7 else 6
-        cv2.circle(image, at, int(rng.integers(10, 38)), [float(c) for c in palette[rng.integers(6)]], thickness, cv2.LINE_AA)
+        cv2.circle(
+            image, at, int(rng.integers(10, 38)), [float(c) for c in palette[rng.integers(6)]], thickness, cv2.LINE_AA
+        )
     return image
 
 
@@ -128,5 +132,7 @@ def outdoors(rng: np.random.Generator) -> Image:
     image = hills(rng, sky, rng.uniform(0.5, 0.62), np.stack([far, 0.5 * (far + near), near]))
     for _ in range(int(rng.integers(2, 7))):
         at = (int(rng.integers(0, SIDE)), int(rng.integers(70, 92)))
-        cv2.ellipse(image, at, (int(rng.integers(7, 16)), int(rng.integers(9, 22))), 0, 0, 360, (92, 132, 84), -1, cv2.LINE_AA)
+        cv2.ellipse(
+            image, at, (int(rng.integers(7, 16)), int(rng.integers(9, 22))), 0, 0, 360, (92, 132, 84), -1, cv2.LINE_AA
+        )
     return np.ascontiguousarray(cv2.GaussianBlur(image, (0, 0), 1.2)[::-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -70,7 +70,9 @@ def cut(rng: np.random.Generator, rect: Rect, order: list[int], areas: list[floa
 def spine(rng: np.random.Generator, areas: list[float]) -> list[Rect]:
     """A hallway (room 0) along x with a band of rooms on either side; the plan is mirrored and turned by chance."""
     others = [int(i) + 1 for i in rng.permutation(len(areas) - 1)]
-    total, north, south = sum(areas[i] for i in others), [], []
+    total = sum(areas[i] for i in others)
+    north: list[int] = []
+    south: list[int] = []
     for i in others:
         (north if sum(areas[j] for j in north) <= sum(areas[j] for j in south) else south).append(i)
     hall = snap(rng.uniform(1.25, 1.9))
@@ -91,9 +93,15 @@ def spine(rng: np.random.Generator, areas: list[float]) -> list[Rect]:
 
 
 def band(
-    rng: np.random.Generator, members: list[int], areas: list[float], depth: float, hall: float, sign: float,
-    length: float, cells: dict[int, Rect],
-) -> float:  # fmt: skip
+    rng: np.random.Generator,
+    members: list[int],
+    areas: list[float],
+    depth: float,
+    hall: float,
+    sign: float,
+    length: float,
+    cells: dict[int, Rect],
+) -> float:
     """Put columns of one or two rooms along one side of the hallway; returns where the band ends."""
     columns: list[list[int]] = []
     for i in members:
@@ -178,7 +186,9 @@ def passage(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], a: int, b: in
     margin = 0.22
     low = snap(edge.low + margin + rng.uniform(0, 1) * (edge.length - width - 2 * margin))
     top = DOOR_HEIGHT + (0.2 if wide else 0.0)
-    return replace(edge, rooms=(a, b), low=low, high=snap(low + width), bottom=0.0, top=top, leaf=not wide and rng.random() < 0.75)
+    return replace(
+        edge, rooms=(a, b), low=low, high=snap(low + width), bottom=0.0, top=top, leaf=not wide and rng.random() < 0.75
+    )
 
 
 def windows(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], height: float) -> tuple[Opening, ...]:

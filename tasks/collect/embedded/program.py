@@ -43,7 +43,14 @@ OPEN_PAIRS = {
 }
 """Rooms that often flow into one another without a door."""
 
-DOOR_COST = {"living room": 0.6, "dining room": 1.0, "kitchen": 1.5, "bathroom": 4.0, "storage room": 4.5, "laundry room": 3.5}
+DOOR_COST = {
+    "living room": 0.6,
+    "dining room": 1.0,
+    "kitchen": 1.5,
+    "bathroom": 4.0,
+    "storage room": 4.5,
+    "laundry room": 3.5,
+}
 """How unusual a door into a room from anywhere but a hallway is (2 where not listed)."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def open_context() -> moderngl.Context:
     import moderngl
 
     try:
-        return moderngl.create_standalone_context(backend="egl", require=330)
+        return moderngl.create_standalone_context(require=330, backend="egl")  # type: ignore[arg-type]  # a string in truth
     except Exception as error:
         raise UsageError(
             f"The embedded simulator cannot draw: no EGL context with OpenGL 3.3 ({error}). "
@@ -81,6 +81,7 @@ class Renderer:
     def __init__(self) -> None:
         self.context = open_context()
         self.program = self.context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
+        self.matrix = cast("moderngl.Uniform", self.program["clip_from_world"])
         self.program["materials"] = 0
         self.program["pictures"] = 1
         self.materials = self.texture_array(textures())
@@ -132,14 +133,16 @@ class Renderer:
         target.use()
         target.clear()
         matrix = clip_from_camera(camera) @ np.linalg.inv(pose)
-        self.program["clip_from_world"].write(matrix.T.astype("f4").tobytes())
+        self.matrix.write(matrix.T.astype("f4").tobytes())
         self.materials.use(0)
         self.pictures.use(1)
         self.mesh[0].render()
         shape = (camera.height, camera.width)
         rgb = np.frombuffer(target.read(components=4), dtype=np.uint8).reshape(*shape, 4)[..., :3]
         extra = np.frombuffer(target.read(components=2, attachment=1, dtype="f4"), dtype=np.float32).reshape(*shape, 2)
-        return Observation(np.ascontiguousarray(rgb), np.ascontiguousarray(extra[..., 0]), extra[..., 1].astype(np.uint16))
+        return Observation(
+            np.ascontiguousarray(rgb), np.ascontiguousarray(extra[..., 0]), extra[..., 1].astype(np.uint16)
+        )
 
     def close(self) -> None:
         """Free everything, the context too."""

@@ -146,7 +146,11 @@ def shared_edge(a: Rect, b: Rect) -> Opening | None:
         ("x", a.z1 if abs(a.z1 - b.z0) < 1e-6 else a.z0, max(a.x0, b.x0), min(a.x1, b.x1)),
     ):
         touching = at in ((b.x0, b.x1) if axis == "z" else (b.z0, b.z1))
-        facing = (a.x1 <= b.x0 + 1e-6 or b.x1 <= a.x0 + 1e-6) if axis == "z" else (a.z1 <= b.z0 + 1e-6 or b.z1 <= a.z0 + 1e-6)
+        facing = (
+            (a.x1 <= b.x0 + 1e-6 or b.x1 <= a.x0 + 1e-6)
+            if axis == "z"
+            else (a.z1 <= b.z0 + 1e-6 or b.z1 <= a.z0 + 1e-6)
+        )
         if touching and facing and high - low > 1e-6:
             return Opening(axis, at, low, high)
     return None

@@ -34,7 +34,9 @@ def cells(a: Floats, b: Floats) -> Floats:
     return np.stack([np.stack(p, axis=1) for p in ((a0, b0), (a1, b0), (a1, b1), (a0, b1))], axis=1)
 
 
-def level(rect: Rect, y: float, facing_up: bool, step: float, scale: float, look: tuple[int, Colour], ids: tuple[int, int]) -> Quads:  # fmt: skip
+def level(
+    rect: Rect, y: float, facing_up: bool, step: float, scale: float, look: tuple[int, Colour], ids: tuple[int, int]
+) -> Quads:
     """A horizontal surface; `look` = (layer, tint), `ids` = (object, room)."""
     flat = cells(breaks(rect.x0, rect.x1, [], step), breaks(rect.z0, rect.z1, [], step))
     if facing_up:
@@ -43,7 +45,15 @@ def level(rect: Rect, y: float, facing_up: bool, step: float, scale: float, look
     return flat_quads(corners, flat / scale, *look, *ids)
 
 
-def wall(side: Opening, inward: float, at: float, height: float, holes: list[Opening], look: tuple[int, Colour], ids: tuple[int, int]) -> Quads:  # fmt: skip
+def wall(
+    side: Opening,
+    inward: float,
+    at: float,
+    height: float,
+    holes: list[Opening],
+    look: tuple[int, Colour],
+    ids: tuple[int, int],
+) -> Quads:
     """The inner face of one wall (at coordinate `at`, facing `inward` = +-1 on the other axis) without its holes."""
     low, high = side.low + WALL / 2, side.high - WALL / 2
     along = breaks(low - 0.01, high + 0.01, [v for hole in holes for v in (hole.low, hole.high)], 0.9)
@@ -105,7 +115,15 @@ def frame(opening: Opening, tint: Colour, outer: float = 0.0) -> Solids:
     z = -outer / 2
     low = opening.bottom
     for sign in (-1, 1):
-        parts.box(sign * (width / 2 + 0.02 - JAMB / 2), max(low - 0.04, 0), z, 0.04 + JAMB, top + 0.04 - max(low - 0.04, 0), depth, tint)
+        parts.box(
+            sign * (width / 2 + 0.02 - JAMB / 2),
+            max(low - 0.04, 0),
+            z,
+            0.04 + JAMB,
+            top + 0.04 - max(low - 0.04, 0),
+            depth,
+            tint,
+        )
     parts.box(0, top - JAMB, z, width + 0.08, 0.04 + JAMB, depth, tint)
     if low > 0:
         parts.box(0, low - 0.04, z + 0.03, width + 0.14, 0.04 + JAMB, depth + 0.06, tint)

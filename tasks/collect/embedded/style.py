@@ -40,8 +40,13 @@ FABRICS: dict[str, Colour] = {
     "pink": (0.85, 0.53, 0.57),
 }
 WOODS: tuple[Colour, ...] = (
-    (0.72, 0.54, 0.36), (0.55, 0.38, 0.24), (0.38, 0.26, 0.18), (0.83, 0.70, 0.52), (0.90, 0.89, 0.86), (0.30, 0.29, 0.29),
-)  # fmt: skip
+    (0.72, 0.54, 0.36),
+    (0.55, 0.38, 0.24),
+    (0.38, 0.26, 0.18),
+    (0.83, 0.70, 0.52),
+    (0.90, 0.89, 0.86),
+    (0.30, 0.29, 0.29),
+)
 FLOORS: dict[str, tuple[tuple[str, ...], tuple[Colour, ...]]] = {
     "dry": (
         ("planks", "planks", "parquet", "carpet"),
@@ -58,9 +63,15 @@ FLOORS: dict[str, tuple[tuple[str, ...], tuple[Colour, ...]]] = {
     "rough": (("concrete", "tiles"), ((0.66, 0.66, 0.66), (0.58, 0.56, 0.53), (0.70, 0.66, 0.60))),
 }
 GROUND = {
-    "bathroom": "wet", "kitchen": "wet", "laundry room": "wet", "storage room": "rough", "gym": "rough",
-    "bedroom": "soft", "playroom": "soft", "music room": "soft",
-}  # fmt: skip
+    "bathroom": "wet",
+    "kitchen": "wet",
+    "laundry room": "wet",
+    "storage room": "rough",
+    "gym": "rough",
+    "bedroom": "soft",
+    "playroom": "soft",
+    "music room": "soft",
+}
 TEXTURE_METRES = {"planks": 1.3, "parquet": 1.2, "tiles": 1.0, "checker": 1.6, "mosaic": 0.8, "brick": 1.0}
 """Metres that one repeat covers (1.5 where not listed)."""
 

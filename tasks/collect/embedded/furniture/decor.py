@@ -53,7 +53,7 @@ def shower(m: Maker) -> Piece:
 
 def plant(m: Maker) -> Piece:
     """A potted plant: bushy, or a small tree."""
-    name, pot = m.fabric()
+    _, pot = m.fabric()
     h = m.between(0.7, 1.5)
     green = (m.between(0.25, 0.4), m.between(0.5, 0.68), m.between(0.2, 0.34))
     m.solids.column(0, 0, 0, 0.13, 0.3, 0.17, pot)

@@ -59,7 +59,18 @@ class Maker:
         r, g, b = (min(c * shade, 1.0) for c in self.style.wood)
         return r, g, b
 
-    def box(self, x: float, y: float, z: float, w: float, h: float, d: float, tint: Colour, material: str = "plaster", glow: float = 0.0) -> None:  # fmt: skip
+    def box(
+        self,
+        x: float,
+        y: float,
+        z: float,
+        w: float,
+        h: float,
+        d: float,
+        tint: Colour,
+        material: str = "plaster",
+        glow: float = 0.0,
+    ) -> None:
         """A box standing at (x, y, z)."""
         self.solids.box(x, y, z, w, h, d, tint, LAYER[material], glow)
 
@@ -69,7 +80,18 @@ class Maker:
             for sz in (-1, 1):
                 self.box(sx * (w / 2 - inset), 0, sz * (d / 2 - inset), thick, h, thick, tint, "wood")
 
-    def fronts(self, w: float, low: float, high: float, z: float, columns: int, rows: int, tint: Colour, material: str = "wood", middle: float = 0.0) -> None:  # fmt: skip
+    def fronts(
+        self,
+        w: float,
+        low: float,
+        high: float,
+        z: float,
+        columns: int,
+        rows: int,
+        tint: Colour,
+        material: str = "wood",
+        middle: float = 0.0,
+    ) -> None:
         """Doors or drawers on a front at `z` around x = `middle`, each with a handle."""
         wide, tall = w / columns, (high - low) / rows
         for i in range(columns):
@@ -80,7 +102,9 @@ class Maker:
                 self.box(x if across else x + (wide / 2 - 0.06) * (1 if i % 2 == 0 else -1), y + tall * 0.5, z + 0.012,
                          0.12 if across else 0.02, 0.02 if across else 0.14, 0.03, METAL)  # fmt: skip
 
-    def piece(self, category: str, size: tuple[float, float, float], colour: str = "", floor: bool = True, base: float = 0.0) -> Piece:  # fmt: skip
+    def piece(
+        self, category: str, size: tuple[float, float, float], colour: str = "", floor: bool = True, base: float = 0.0
+    ) -> Piece:
         """Close the piece that was drawn so far."""
         name = f"{colour} {category}" if colour else category
         return Piece(category, name, size, self.solids, floor, base)

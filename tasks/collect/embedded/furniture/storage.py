@@ -29,7 +29,9 @@ def nightstand(m: Maker) -> Piece:
 def wardrobe(m: Maker) -> Piece:
     """A tall wardrobe with two or three doors."""
     doors = int(m.rng.integers(2, 4))
-    return cabinet(m, "wardrobe", 0.5 * doors + m.between(0.0, 0.2), m.between(1.95, 2.2), m.between(0.55, 0.62), doors, 1)
+    return cabinet(
+        m, "wardrobe", 0.5 * doors + m.between(0.0, 0.2), m.between(1.95, 2.2), m.between(0.55, 0.62), doors, 1
+    )
 
 
 def dresser(m: Maker) -> Piece:
@@ -94,7 +96,15 @@ def rack(m: Maker) -> Piece:
         m.box(0, y, 0, w, 0.03, 0.42, METAL)
         for x in (-0.28, 0.05, 0.32):
             if i < 3 and m.rng.random() < 0.7:
-                m.box(x * w, y + 0.03, 0, 0.26, m.between(0.15, 0.34), 0.34, darker((0.76, 0.6, 0.42), m.between(0.8, 1.1)))
+                m.box(
+                    x * w,
+                    y + 0.03,
+                    0,
+                    0.26,
+                    m.between(0.15, 0.34),
+                    0.34,
+                    darker((0.76, 0.6, 0.42), m.between(0.8, 1.1)),
+                )
     return m.piece("storage rack", (w, h, 0.42))
 
 
