@@ -9,13 +9,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
 import psutil
 
 from infra.local.layout import Layout
 from infra.local.service import NotReady, Service, StackPlan
+from infra.local.temporary import claim, folder_in_temporary
 from tasks.errors import BacksightError
 
 DATABASES = ("prefect", "mlflow")
@@ -60,7 +60,7 @@ def socket_folder(folder: Path) -> Path:
     """The service's folder, or a short one of the stack's own where that path is too long for a socket."""
     if len(os.fsencode(folder / SOCKET_NAME)) <= SOCKET_PATH_LIMIT:
         return folder
-    return Path(tempfile.gettempdir()) / f"backsight-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
+    return folder_in_temporary(hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
 
 
 def as_ordinary_user() -> tuple[str, ...]:
@@ -85,17 +85,17 @@ def prepare(folder: Path, sockets: Path) -> None:
     if not data.exists():
         initialise(folder / "data.new")
         (folder / "data.new").rename(data)
-    for claim in (data / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
-        clear_stale(claim)
+    for pid_file in (data / "postmaster.pid", sockets / f"{SOCKET_NAME}.lock"):
+        clear_stale(pid_file)
 
 
 def own(folder: Path) -> None:
     """Make a folder that belongs, closed to others, to the user who runs Postgres."""
-    folder.mkdir(exist_ok=True)
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    folder.chmod(0o700)
+    if os.geteuid() != 0:
+        return claim(folder)
+    nobody = pwd.getpwnam("nobody")
+    claim(folder, owners=[nobody.pw_uid])
+    return os.chown(folder, nobody.pw_uid, nobody.pw_gid)
 
 
 def initialise(data: Path) -> None:
@@ -116,14 +116,14 @@ def run(program: str, *arguments: str, statements: str = "") -> None:
         raise BacksightError(f"Postgres could not be set up: {program} left with code {done.returncode}: {words}")
 
 
-def clear_stale(claim: Path) -> None:
+def clear_stale(pid_file: Path) -> None:
     """Remove a killed server's lock file (its first word is a pid) where no running Postgres has that pid.
 
     Postgres itself sees through a pid that nobody has, but takes a zombie, or whatever got the number since, for
     its own.
     """
-    if claim.exists() and not is_postgres(int(claim.read_text().split()[0])):
-        claim.unlink()
+    if pid_file.exists() and not is_postgres(int(pid_file.read_text().split()[0])):
+        pid_file.unlink()
 
 
 def is_postgres(pid: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from infra.local import http
 from infra.local.layout import Layout
 from infra.local.service import NotReady, Service, StackPlan
+from infra.local.temporary import claim, folder_in_temporary
 
 POOL = "local"
 HEARTBEAT = 5
@@ -20,7 +21,7 @@ HEARTBEAT = 5
 
 def service(plan: StackPlan) -> Service:
     """The process worker, as a service."""
-    url, name = api(plan), worker_name(plan.layout)
+    url, name, temporary = api(plan), worker_name(plan.layout), folder_in_temporary("worker")
     command = ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", name)
     return Service(
         name="worker",
@@ -29,6 +30,8 @@ def service(plan: StackPlan) -> Service:
         address=f"pool {POOL}",
         folder=plan.layout.folder("worker"),
         environment={
+            # Prefect keeps flow code in a folder of fixed name in TMPDIR, which the first user of a machine owns.
+            "TMPDIR": str(temporary),
             "BACKSIGHT_HOME": str(plan.layout.home),
             "PREFECT_HOME": str(plan.layout.folder("worker")),
             "PREFECT_API_URL": url,
@@ -36,6 +39,7 @@ def service(plan: StackPlan) -> Service:
             "PREFECT_WORKER_HEARTBEAT_SECONDS": str(HEARTBEAT),
         },
         needs=("prefect",),
+        prepare=lambda: claim(temporary),
         spares_children=True,  # flow runs report to the server themselves
         stop_patience=8.0,  # Prefect would wait 30 s; its flow runs have had the signal too
     )

@@ -23,6 +23,7 @@ from infra.local.planning import SERVICES, WANTED_PORTS, settings_of
 from infra.local.ports import is_free, next_free
 from infra.local.service import StackPlan
 from infra.local.state import Record, State, read_records
+from infra.local.temporary import claim, folder_in_temporary
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.settings import STACK_ENV, PlatformSettings, StoreSettings
 
@@ -127,6 +128,18 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
     assert len(os.fsencode(short / postgres.SOCKET_NAME)) <= postgres.SOCKET_PATH_LIMIT
     assert postgres.socket_folder(long) == short
     assert postgres.socket_folder(long / "other") != short
+
+
+def test_a_temporary_folder_laid_by_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = folder_in_temporary("worker")
+    claim(folder)
+    claim(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(BacksightError, match="belongs to somebody else"):
+        claim(folder)
 
 
 def test_a_lock_file_whose_pid_is_no_postgres_is_cleared(tmp_path: Path) -> None:
