@@ -131,10 +131,10 @@ def _read_index(path: Path) -> dict[str, NDArray[Any]]:
 
     wanted = [*COLUMNS, *(f"{part}_{end}" for part in PARTS for end in ("offset", "size"))]
     try:
-        table = pyarrow.parquet.read_table(path, columns=wanted)
+        missing = sorted(set(wanted) - set(pyarrow.parquet.read_schema(path).names))
+        table = pyarrow.parquet.read_table(path, columns=[] if missing else wanted)
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise DataError(f"The dataset's index {path} is no whole Parquet file: collect the dataset again.") from error
-    missing = sorted(set(wanted) - set(table.column_names))
     if missing or not table.num_rows:
         lack = f"lacks the columns {', '.join(missing)}" if missing else "lists no frames"
         raise DataError(f"The dataset's index {path} {lack}: collect and validate the dataset again.")
