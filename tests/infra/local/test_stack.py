@@ -87,11 +87,12 @@ def test_status_names_every_service_and_what_s3_can(stack: LocalStack) -> None:
     assert "conditional put no, list after write yes, multipart yes, versioning no" in shown.stdout
 
 
-def test_everything_listens_on_loopback_alone(stack: LocalStack) -> None:
+def test_everything_listens_on_and_speaks_to_loopback_alone(stack: LocalStack) -> None:
     connections = [c for process in stack.processes() for c in process.net_connections(kind="inet")]
     listening = [c for c in connections if c.status == psutil.CONN_LISTEN]
     assert len(listening) >= 3
     assert {c.laddr.ip for c in listening} <= LOOPBACK
+    assert {c.raddr.ip for c in connections if c.raddr} <= LOOPBACK
 
 
 def test_what_is_secret_stays_with_its_owner(stack: LocalStack) -> None:
