@@ -134,4 +134,4 @@ class Prediction(TensorRecord):
     keyframe_tokens: Tensor
     """[B, K, N, E] the same of the keyframes."""
     geometry: tuple[Geometry, ...]
-    """One per geometry encoder, in the config's order."""
+    """Of the first geometry encoder, whose points are used, then of the others whose geometry is being trained."""

@@ -119,9 +119,10 @@ class LanguageConfig(Section):
     )
     vocabulary: int = Field(512, ge=300, description="Tokens of a tokenizer that is trained on the data.")
     trainable: bool = True
+    merge: int = Field(2, ge=1, description="Side of the square of patches that is one token of the language model.")
     width: int = Field(128, ge=16)
     mlp_width: int = Field(256, ge=16)
-    depth: int = Field(4, ge=1)
+    depth: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
     kv_heads: int = Field(4, ge=1)
     tied: bool = Field(True, description="One matrix for input and output words, as small models have it.")
@@ -142,6 +143,7 @@ class LanguageConfig(Section):
         """Qwen2.5-VL-7B."""
         return cls(
             trainable=False,
+            merge=1,
             vocabulary=152064,
             width=3584,
             mlp_width=18944,
@@ -170,7 +172,8 @@ class HeadConfig(Section):
 
     width: int = Field(128, ge=8, description="Width of the space in which queries and cells are compared.")
     heads: int = Field(4, ge=1)
-    alignment_layer: int = Field(2, ge=0, description="Language layer after which features are aligned across frames.")
+    near: bool = Field(True, description="Cells look at keyframes' patches the less, the farther these lie in space.")
+    alignment_layer: int = Field(1, ge=0, description="Language layer after which features are aligned across frames.")
     alignment_width: int = Field(64, ge=8)
 
 
@@ -223,6 +226,10 @@ class NetworkConfig(Section):
         """Refuse grids that do not nest and encoders named twice."""
         if self.grid % self.patches or self.image_size % self.grid:
             raise ValueError("network.grid must be a multiple of network.patches and divide network.image_size")
+        if self.patches % self.language.merge:
+            raise ValueError("network.patches must be a multiple of network.language.merge")
+        if self.head.width % self.head.heads:
+            raise ValueError("network.head.width must be a multiple of network.head.heads")
         if len(set(self.encoders)) != len(self.encoders):
             raise ValueError("network.encoders names an encoder twice")
         if self.head.alignment_layer > self.language.depth:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Self
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,9 @@ from model.encoders.base import GeometryEncoder, patch_centres
 from model.encoders.dinov3 import DINOv3
 from model.fusion import Fusion
 from model.geometry import decode_poses
-from model.heads import AlignmentHead, HeatmapHead
-from model.language import LanguageModel
+from model.heads import AlignmentHead, HeatmapHead, Patches
+from model.language import Hidden, LanguageModel
+from model.merging import PatchMerger
 from model.placement import device_of, place, plain_arithmetic
 from model.trainable import frozen_modules, select_trainable
 
@@ -28,8 +29,8 @@ PADDED_LOGIT = -30.0
 class SpatialMLLM(nn.Module):
     """Geometry encoders and DINOv3, fused patch by patch, read by Qwen2.5-VL, turned into heatmaps.
 
-    Parts, by the names that `set_trainable` and checkpoints know: `encoders.<name>`, `dinov3`, `fusion`, `language`,
-    `head`, `alignment`.
+    Parts, by the names that `set_trainable` and checkpoints know: `encoders.<name>`, `dinov3`, `fusion`, `merger`,
+    `language`, `head`, `alignment`.
 
     Args:
         config: the sizes.
@@ -46,6 +47,7 @@ class SpatialMLLM(nn.Module):
         widths = [encoder.token_width for encoder in encoders.values()]
         appearance = [self.dinov3.token_width] if self.dinov3 is not None else []
         self.fusion = Fusion(config, widths + appearance, self.language.width)
+        self.merger = PatchMerger(config.patches, config.language.merge, self.language.width)
         self.head = HeatmapHead(config, self.language.width)
         self.alignment = AlignmentHead(self.language.width, config.head.alignment_width)
         self.set_trainable(())
@@ -55,22 +57,25 @@ class SpatialMLLM(nn.Module):
 
         The outputs lie on the device of `head`, the geometry on that of its encoder.
         """
+        valid = views.valid[:, :-1]
         with self._arithmetic(views.rgb.device):
             geometry, tokens = self._encode(views)
             device = device_of(self.fusion)
             points, known = geometry[0].points.to(device), geometry[0].points_valid.to(device)
             fused = self.fusion([part.to(device) for part in tokens], points, known)
-            device = device_of(self.language)
-            hidden = self.language(text.to(device), fused.to(device), views.valid[:, :-1].to(device))
-            hidden = hidden.to(device_of(self.head))
-            output = self.head(hidden, *self._cell_centres(geometry[0]))
-            current, keyframes = self.alignment(hidden.early_current), self.alignment(hidden.early_keyframes)
+            hidden = self._reason(self.merger.down(fused), text, valid)
+            current = self.merger.up(hidden.current, fused[:, -1])
+            keyframes = self.merger.up(hidden.keyframes, fused[:, :-1])
+            patches = Patches(current, keyframes, points, known, *self._cell_centres(geometry[0]))
+            output = self.head(patches, hidden.queries)
+            early_current = self.alignment(self.merger.up(hidden.early_current, fused[:, -1]))
+            early_keyframes = self.alignment(self.merger.up(hidden.early_keyframes, fused[:, :-1]))
         return Prediction(
-            logits=blank_padding(output.logits, views.valid[:, :-1].to(output.logits.device)),
+            logits=blank_padding(output.logits, valid.to(output.logits.device)),
             classes=output.classes.float(),
             turn=output.turn.float(),
-            current_tokens=current,
-            keyframe_tokens=keyframes,
+            current_tokens=early_current,
+            keyframe_tokens=early_keyframes,
             geometry=geometry,
         )
 
@@ -92,16 +97,26 @@ class SpatialMLLM(nn.Module):
         return self
 
     def _encode(self, views: Views) -> tuple[tuple[Geometry, ...], list[Tensor]]:
-        """Geometry of all encoders, and the tokens of all encoders and DINOv3."""
-        geometry = []
-        for encoder in self.encoders.values():
+        """Geometry of the first encoder and of those that learn it, and the tokens of all encoders and DINOv3."""
+        geometry: list[Geometry] = []
+        tokens: list[Tensor] = []
+        for encoder in cast(Iterable[GeometryEncoder], self.encoders.values()):
             with _gradients(encoder):
-                geometry.append(encoder(views.to(device_of(encoder))))
-        tokens = [part.tokens for part in geometry]
+                seen = views.to(device_of(encoder))
+                if geometry and not encoder.learns_geometry():
+                    tokens.append(encoder.tokens(seen))
+                else:
+                    geometry.append(encoder(seen))
+                    tokens.append(geometry[-1].tokens)
         if self.dinov3 is not None:
             with _gradients(self.dinov3):
                 tokens.append(self.dinov3(views.rgb.to(device_of(self.dinov3))))
         return tuple(geometry), tokens
+
+    def _reason(self, tokens: Tensor, text: Text, valid: Tensor) -> Hidden:
+        """The language model on its own device; its hidden states come back to the tokens'."""
+        device = device_of(self.language)
+        return self.language(text.to(device), tokens.to(device), valid.to(device)).to(tokens.device)
 
     def _cell_centres(self, geometry: Geometry) -> tuple[Tensor, Tensor]:
         """[B, G * G, 3] centres of the current view's cells in its own frame, and whether they are known."""

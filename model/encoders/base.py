@@ -21,6 +21,14 @@ class GeometryEncoder(nn.Module, ABC):
     def forward(self, views: Views) -> Geometry:
         """What the encoder says of all views; padded views may hold anything finite."""
 
+    @abstractmethod
+    def tokens(self, views: Views) -> Tensor:
+        """[B, S, n, D]: the tokens alone, for encoders whose geometry is not asked for."""
+
+    @abstractmethod
+    def learns_geometry(self) -> bool:
+        """Whether anything is being trained that only geometry, not tokens, depends on."""
+
 
 def patch_centres(depth: Tensor, intrinsics: Tensor, to_current: Tensor, patches: int) -> tuple[Tensor, Tensor]:
     """Where the centres of the P x P patches lie.

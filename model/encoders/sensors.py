@@ -35,7 +35,8 @@ class SensorsEncoder(GeometryEncoder):
         with plain_arithmetic(views.depth.device):
             to_current = relative_pose(views.pose[:, -1:], views.pose)
             centres, centres_valid = patch_centres(views.depth, views.intrinsics, to_current, self.patches)
-            points = transform(to_current[..., None, :, :], unproject(views.depth, views.intrinsics))
+            points = transform(to_current, unproject(views.depth, views.intrinsics).flatten(2, 3))
+            points = points.unflatten(2, (height, width))
             pose_enc = encode_poses(views.pose, views.intrinsics, height, width)
         certain = torch.ones_like(views.depth)
         return Geometry(
@@ -48,6 +49,14 @@ class SensorsEncoder(GeometryEncoder):
             world_points=points,
             world_points_conf=certain,
         )
+
+    def tokens(self, views: Views) -> Tensor:
+        """See `GeometryEncoder`."""
+        return self.forward(views).tokens
+
+    def learns_geometry(self) -> bool:
+        """See `GeometryEncoder`: the geometry is measured, not learnt."""
+        return False
 
     def _tokens(self, points: Tensor, valid: Tensor, centres: Tensor, to_current: Tensor) -> Tensor:
         """[B, S, N, D] from points [B, S, H, W, 3], their validity, the patches' centres and the cameras' motions."""

@@ -31,9 +31,7 @@ class VGGTEncoder(GeometryEncoder):
     def forward(self, views: Views) -> Geometry:
         """See `GeometryEncoder`; only `rgb` and `valid` are read."""
         height, width = views.rgb.shape[-2:]
-        images = resize(views.rgb, self.size, self.size).roll(1, dims=1)
-        valid = None if bool(views.valid.all()) else views.valid.roll(1, dims=1)
-        output = self.vggt(images, valid)
+        output = self.vggt(*self._inputs(views))
         poses = output.pose_steps[-1].roll(-1, dims=1).float()
         depth = resize(output.depth.roll(-1, dims=1).float(), height, width)
         with plain_arithmetic(depth.device):
@@ -50,6 +48,21 @@ class VGGTEncoder(GeometryEncoder):
             world_points=resize(world, height, width).movedim(2, -1),
             world_points_conf=resize(output.points_conf.roll(-1, dims=1).float(), height, width),
         )
+
+    def tokens(self, views: Views) -> Tensor:
+        """See `GeometryEncoder`: the trunk without the heads."""
+        levels = self.vggt.aggregator(*self._inputs(views))
+        return levels[-1][:, :, self.vggt.aggregator.placeless :].roll(-1, dims=1)
+
+    def learns_geometry(self) -> bool:
+        """See `GeometryEncoder`: whether one of the heads is trained."""
+        trained = (name for name, value in self.vggt.named_parameters() if value.requires_grad)
+        return any(not name.startswith("aggregator.") for name in trained)
+
+    def _inputs(self, views: Views) -> tuple[Tensor, Tensor | None]:
+        """Images of VGGT's size, the current view first, and which views are valid (None = all)."""
+        images = resize(views.rgb, self.size, self.size).roll(1, dims=1)
+        return images, None if bool(views.valid.all()) else views.valid.roll(1, dims=1)
 
 
 def resize(maps: Tensor, height: int, width: int) -> Tensor:
