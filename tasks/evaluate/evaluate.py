@@ -86,7 +86,7 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
     if plan.keyframes > slots:
         raise UsageError(
             f"The plan asks for {plan.keyframes} keyframes, but {spec.checkpoint} takes {slots}: it comes from another "
-            f"preset; set evaluate.keyframes to {slots} at most."
+            f"preset; use that one, or set evaluate.keyframes to {slots} at most."
         )
     dataset = open_dataset(files)
     views = evaluation_views(dataset, plan.split, plan.views, plan.keyframes, plan.seed)

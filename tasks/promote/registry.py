@@ -21,7 +21,7 @@ DESCRIPTION = "Says for every earlier keyframe where the place that it saw lies 
 SERVED = ("weights.safetensors", "config.json", "tokenizer.json")
 """Blobs of a checkpoint that prediction needs; the optimiser's state stays in the store."""
 
-REQUIREMENTS = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "pydantic")
+REQUIREMENTS = ("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "peft", "numpy", "pydantic")
 """Packages that a served model imports; pinned to what it was trained with, never guessed by scanning."""
 
 CHECKPOINT_TAG = "checkpoint"
@@ -62,8 +62,14 @@ class ModelRegistry:
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
+            # The server refuses an address of a logged model without the id that it holds.
             made = self.client.create_model_version(
-                self.name, uri, run_id=self.run.id, tags={CHECKPOINT_TAG: checkpoint, **tags}
+                self.name,
+                uri,
+                run_id=self.run.id,
+                model_id=uri.removeprefix("models:/"),
+                await_creation_for=0,
+                tags={CHECKPOINT_TAG: checkpoint, **tags},
             )
         return str(made.version)
 

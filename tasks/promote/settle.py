@@ -13,7 +13,7 @@ from pathlib import Path
 from tasks.promote.ledger import Entry, Ledger, Written
 from tasks.promote.registry import ModelRegistry, save_model
 from tasks.promote.verdict import Verdict
-from tasks.spec import ManifestId
+from tasks.spec import ManifestId, code_version
 from tasks.store import ArtefactStore
 
 
@@ -75,7 +75,7 @@ class Settlement:
             folder = self.scratch / f"served-{digest(checkpoint)[:12]}"
             if not folder.exists():
                 save_model(self.store, checkpoint, folder)
-            return registry.register(checkpoint, folder, tags)
+            return registry.register(checkpoint, folder, {**tags, "code": code_version("train")})
         registry.tag(version, tags)
         return version
 
@@ -84,8 +84,7 @@ class Settlement:
         if id is None:
             return {}
         verdict = read_verdict(self.store, id)
-        code = self.store.manifest(checkpoint).meta.get("code", "")
-        return {"verdict": verdict.decision.ruling, "verdict_id": id, "dataset": verdict.dataset, "code": code}
+        return {"verdict": verdict.decision.ruling.value, "verdict_id": id, "dataset": verdict.dataset}
 
 
 def read_verdict(store: ArtefactStore, id: ManifestId) -> Verdict:
