@@ -43,17 +43,29 @@ class Report:
 
 def judge(tables: dict[str, DataFrame], checks: Sequence[Check]) -> list[Report]:
     """All checks whose table is given and holds rows, grouped by heading and table."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context = new_context()
     groups: dict[tuple[str, str], list[Check]] = {}
     for check in checks:
         if check.table in tables and len(tables[check.table]):
             groups.setdefault((check.suite, check.table), []).append(check)
     return [run(context, suite, table, tables[table], some) for (suite, table), some in groups.items()]
+
+
+def new_context() -> AbstractDataContext:
+    """A context in memory that writes no site of its own, sends nothing and draws no bars."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
 
 
 def run(context: AbstractDataContext, suite: str, table: str, data: DataFrame, checks: list[Check]) -> Report:

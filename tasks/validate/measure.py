@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -57,14 +57,23 @@ def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Cal
     """All walks of the dataset; `advance` is called with the number of episodes that were done."""
     jobs = jobs_of(dataset, thresholds)
     found = Measures()
-    # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(measure_job, job) for job in jobs]):
-            found.add(done.result())
-            advance(len(done.result().episodes))
+    for done in done_jobs(jobs, workers):
+        found.add(done)
+        advance(len(done.episodes))
     found.frames.sort(key=lambda row: (row["episode"], row["frame"]))
     found.episodes.sort(key=lambda row: str(row["episode"]))
     return found
+
+
+def done_jobs(jobs: list[Job], workers: int) -> Iterator[Measures]:
+    """What the jobs found, as they end; one worker works in this process."""
+    if workers == 1:
+        yield from map(measure_job, jobs)
+        return
+    # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(measure_job, job) for job in jobs]):
+            yield done.result()
 
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataError
 from tasks.spec import ManifestId
-from tasks.store import ArtefactStore, Blob, Manifest
+from tasks.store import ArtefactStore, Manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FILES = ("index.parquet", "scenes.json", "episodes.json.gz")
+"""Blobs beside the shards."""
 COLUMNS = {
     **dict.fromkeys(("episode", "shard", "action", "stratum", "scene", "split", "instruction"), "string"),
     "frame": "integer",
@@ -86,27 +89,29 @@ def read_dataset(store: ArtefactStore, id: ManifestId) -> Dataset:
     manifest = store.manifest(id)
     if manifest.kind != "dataset":
         raise DataError(f"{id} is a {manifest.kind}, not a dataset: give what `collect` published.")
-    index = read_index(store.fetch(blob(manifest, id, "index.parquet")), id)
-    scenes = json.loads(store.read(blob(manifest, id, "scenes.json")))["scenes"]
-    episodes = json.loads(gzip.decompress(store.read(blob(manifest, id, "episodes.json.gz"))))["episodes"]
-    shards = {
-        name: store.fetch(content) for name, content in sorted(manifest.blobs.items()) if name.startswith("shards/")
-    }
+    for name in FILES:
+        if name not in manifest.blobs:
+            raise DataError(f"{id} has no {name}, so it is no dataset of this layout: collect it again.")
+    return open_dataset(id, manifest, {name: store.fetch(blob) for name, blob in sorted(manifest.blobs.items())})
+
+
+def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) -> Dataset:
+    """A dataset whose blobs are files on this machine, by name."""
+    try:
+        scenes = json.loads(files["scenes.json"].read_bytes())["scenes"]
+        episodes = json.loads(gzip.decompress(files["episodes.json.gz"].read_bytes()))["episodes"]
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        raise DataError(f"{id}: scenes.json or episodes.json.gz is malformed ({error}); collect it again.") from error
+    if "size" not in manifest.meta:
+        raise DataError(f"{id}: its manifest does not tell the size of its frames; collect it again.")
     return Dataset(
         id=id,
         manifest=manifest,
-        index=index,
+        index=read_index(files["index.parquet"], id),
         scenes={scene["id"]: scene for scene in scenes},
         instructions={e["episode_id"]: e["instruction"]["instruction_text"] for e in episodes},
-        shards=shards,
+        shards={name: path for name, path in files.items() if name.startswith("shards/")},
     )
-
-
-def blob(manifest: Manifest, id: ManifestId, name: str) -> Blob:
-    """A blob of the manifest; a `DataError` names the one that is missing."""
-    if name not in manifest.blobs:
-        raise DataError(f"{id} has no {name}, so it is no dataset of this layout: collect it again.")
-    return manifest.blobs[name]
 
 
 def read_index(path: Path, id: ManifestId) -> pa.Table:

@@ -68,9 +68,14 @@ class StoryThresholds(Frozen):
 
     words: tuple[int, int] = Field((2, 150), description="Fewest and most words of an instruction.")
     grounded: Share = Field(0.9, ge=0, le=1, description="Fewest named things and rooms that the walk has seen.")
-    spin: float = Field(200.0, gt=0, description="`look_around` turns at least so many degrees on the spot.")
-    back: float = Field(0.8, gt=0, description="`revisit` and `loop` end so near to their start, in metres.")
-    loop_area: float = Field(0.3, ge=0, description="`loop` encloses at least so much, in m².")
+    spin: float = Field(200.0, gt=0, description="`look_around` turns so many degrees on the spot, others do not.")
+    spun: Share = Field(
+        0.5, gt=0, le=1, description="In short walks it is enough that so many of the frames are turns."
+    )
+    back: float = Field(
+        0.45, gt=0, description="`revisit` and `loop` end so near to their start, in metres; others do not."
+    )
+    loop_area: float = Field(0.05, ge=0, description="`loop` encloses at least so much, in m².")
     revisit_area: float = Field(1.0, ge=0, description="`revisit` encloses at most so much, in m².")
 
 
@@ -78,7 +83,7 @@ class GateThresholds(Frozen):
     """What the dataset as a whole must be to be trained on."""
 
     rejected: Share = Field(0.2, ge=0, le=1, description="Most episodes that may be rejected.")
-    episodes: int = Field(2, ge=1, description="Fewest accepted episodes of each split that the plan asks for.")
+    episodes: int = Field(1, ge=1, description="Fewest accepted episodes of each split that the plan asks for.")
     balance: Share = Field(0.25, ge=0, le=1, description="A stratum this far from its planned share gives a warning.")
 
 

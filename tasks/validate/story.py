@@ -16,14 +16,15 @@ from tasks.validate.walks import Walk
 def course(pose: NDArray[np.float64], left: NDArray[np.float64]) -> dict[str, float]:
     """Shape of a walk of [N, 4, 4] poses and [N] degrees turned to the left: what tells the strata apart.
 
-    `spin`: most degrees turned one way without leaving the spot · `back`: metres between both ends · `extent`: metres
-    of the place farthest from the start · `area`: m² that the way encloses.
+    `spin`: most degrees turned one way without leaving the spot · `most_spin`: what turning all the time would give ·
+    `back`: metres between both ends · `extent`: metres of the place farthest from the start · `area`: m² enclosed.
     """
     place = pose[:, [0, 2], 3]
     from_start = np.linalg.norm(place - place[0], axis=1)
     x, z = place.T
     return {
         "spin": longest_spin(place, left),
+        "most_spin": float(len(left) * np.abs(left[1:]).max(initial=0.0)),
         "back": float(from_start[-1]),
         "extent": float(from_start.max()),
         "area": float(abs(np.dot(x, np.roll(z, -1)) - np.dot(z, np.roll(x, -1))) / 2),
@@ -31,17 +32,17 @@ def course(pose: NDArray[np.float64], left: NDArray[np.float64]) -> dict[str, fl
 
 
 def is_as_told(stratum: str, course: dict[str, float], t: StoryThresholds) -> bool:
-    """Whether a walk has the shape of its stratum; what is neither of these walked from somewhere to elsewhere."""
-    returns, spins = course["back"] <= t.back, course["spin"] >= t.spin
+    """Whether a walk has the shape of its stratum; what is none of these goes from somewhere to elsewhere."""
+    returns = course["back"] <= t.back < course["extent"]
     match stratum:
         case "look_around":
-            return spins
+            return course["spin"] >= min(t.spin, t.spun * course["most_spin"])
         case "revisit":
             return returns and course["area"] <= t.revisit_area
         case "loop":
             return returns and course["area"] >= t.loop_area
         case _:
-            return not returns and not spins
+            return not returns and course["spin"] < t.spin
 
 
 def longest_spin(place: NDArray[np.float64], left: NDArray[np.float64]) -> float:

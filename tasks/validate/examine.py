@@ -1,0 +1,53 @@
+"""From a dataset to its quality report: measures, checks, rejections, verdict. Nothing is published here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from tasks.validate.checks import all_checks, limits
+from tasks.validate.gate import decide, rejected_of
+from tasks.validate.judge import Report, judge
+from tasks.validate.measure import measure
+from tasks.validate.quality import Quality, check_results, statistics
+from tasks.validate.reading import Dataset
+from tasks.validate.spec import Thresholds
+from tasks.validate.tables import strata_table, tables
+
+STRATA = ["forward", "look_around", "revisit", "loop", "hard"]
+SPLITS = ["train", "val_seen", "val_unseen", "sealed"]
+
+
+def examine(
+    dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]
+) -> tuple[Quality, list[Report]]:
+    """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
+    # The library takes seconds to import: it does so while the walks are measured.
+    threading.Thread(target=import_library, daemon=True).start()
+    measures = measure(dataset, thresholds, workers, advance)
+    checks = all_checks(thresholds, limits(thresholds, dataset.plan), STRATA, SPLITS)
+    checked = tables(dataset, measures)
+    reports = judge(checked, checks)
+    rejected = rejected_of(reports)
+    accepted = [rows for rows in dataset.walks() if rows["episode"][0] not in rejected]
+    strata = strata_table(dataset, accepted)
+    reports += judge({"strata": strata}, checks)
+    gate = decide(dataset, accepted, rejected, thresholds.gate)
+    quality = Quality(
+        dataset=dataset.id,
+        passed=gate.passed,
+        reasons=list(gate.reasons),
+        episodes=dataset.episodes,
+        accepted=len(accepted),
+        rejected=rejected,
+        checks=check_results(reports),
+        strata=strata.round(6).to_dict("records"),
+        statistics=statistics(checked),
+        thresholds=thresholds.model_dump(mode="json"),
+    )
+    return quality, reports
+
+
+def import_library() -> None:
+    """Have Great Expectations imported."""
+    import great_expectations  # noqa: F401 - the import itself is the work
