@@ -33,7 +33,13 @@ def status_of(url: str) -> int:
     except urllib.error.HTTPError as error:
         return error.code
     except OSError as error:
-        raise NotReady(str(error)) from error
+        raise NotReady(reason_of(error)) from error
+
+
+def reason_of(error: OSError) -> str:
+    """What went wrong with a request, in the system's words or the server's."""
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason)
 
 
 def _ask(request: urllib.request.Request) -> Any:
@@ -41,7 +47,7 @@ def _ask(request: urllib.request.Request) -> Any:
         with _opener.open(request, timeout=TIMEOUT) as response:
             text = response.read().decode()
     except OSError as error:
-        raise NotReady(str(error)) from error
+        raise NotReady(reason_of(error)) from error
     try:
         return json.loads(text)
     except ValueError:

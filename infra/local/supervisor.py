@@ -19,7 +19,7 @@ from infra.local.state import Record, State
 from tasks.errors import BacksightError
 
 SECOND_CHANCE = 20.0
-"""Seconds that a running service which does not answer gets before it is started anew."""
+"""Seconds that a running service which does not answer gets before it is started anew, unless it is still starting."""
 
 POLL = 0.2
 
@@ -97,8 +97,9 @@ class Supervisor:
         if record.fingerprint != service.fingerprint():
             self.say(f"{service.name}: restarted, since its settings changed")
             return False
+        age = time.time() - record.created
         try:
-            self._wait(service, record, SECOND_CHANCE)
+            self._wait(service, record, max(SECOND_CHANCE, self.patience - age))
         except BacksightError:
             self.say(f"{service.name}: restarted, since it does not answer")
             return False

@@ -78,9 +78,23 @@ def test_what_hangs_is_started_anew(
     hung = watch.state.get("web")
     assert hung
     psutil.Process(hung.pid).suspend()
+    watch.patience = 3.0
     watch.ensure_all([service])
     assert not processes.is_alive(hung.pid, hung.created)
     assert watch.started == ["web", "web"]
+
+
+def test_what_an_interrupted_up_left_starting_is_waited_for(
+    layout: Layout, watch: Supervisor, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "SECOND_CHANCE", 0.1)
+    service = serving(layout.home, "web", port, delay=1.5)
+    watch.patience = 0.3
+    with pytest.raises(BacksightError, match="did not answer"):
+        watch.ensure_all([service])
+    watch.patience = 20.0
+    watch.ensure_all([service])
+    assert watch.started == ["web"]
 
 
 def test_one_that_ends_is_named_with_its_last_words(layout: Layout, watch: Supervisor, port: int) -> None:
