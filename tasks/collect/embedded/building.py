@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tasks.collect.embedded import pictures as art
 from tasks.collect.embedded import shell
 from tasks.collect.embedded.baked import BakedMesh
-from tasks.collect.embedded.furnishing import Placed, furnish, in_front
+from tasks.collect.embedded.furnishing import Placed, furnish
 from tasks.collect.embedded.furniture.suites import Workshop
 from tasks.collect.embedded.lighting import RoomLight, bake
 from tasks.collect.embedded.meshes import Quads, Solids
@@ -75,7 +75,8 @@ def build(seed: int, rooms: tuple[int, int] = (4, 10)) -> Building:
     leaves = [leaf for door in plan.doors for leaf in hang_door(site, door)]
     for window in plan.windows:
         set_window(site, window)
-    set_front_door(site)
+    if plan.entrance:
+        set_front_door(site, plan.entrance)
     drawn = [art.outdoors(rng) for _ in range(OUTDOOR_VIEWS)]
     drawn += [art.painting(rng) for _ in range(2 * len(plan.rooms) + 2)]
     walls = list(range(OUTDOOR_VIEWS, len(drawn)))
@@ -165,34 +166,15 @@ def set_window(site: Site, window: Opening) -> None:
         site.solids.place(parts, x, z, yaw, number, window.rooms[0])
 
 
-def set_front_door(site: Site) -> None:
-    """A closed door in the first outer wall of the hallway (or the living room) that has space."""
-    names = [room.category for room in site.plan.rooms]
-    room = names.index("hallway" if "hallway" in names else "living room")
-    cell = site.plan.rooms[room].cell
-    for side in cell.sides():
-        openings = shell.holes_of(site.plan, room, side)
-        outer = not any(shared(site.plan, room, other, side) for other in range(len(names)) if other != room)
-        if openings or not outer or side.length < 1.5:
-            continue
-        place = Opening(
-            side.axis, side.at, (side.low + side.high) / 2 - 0.5, (side.low + side.high) / 2 + 0.5, rooms=(room, -1)
-        )
-        yaw, (x, z) = inward_yaw(site, place), place.middle
-        x, z = x + np.sin(yaw) * WALL / 2, z + np.cos(yaw) * WALL / 2
-        number = site.register("front door", "front door", room, (x, 1.06, z), (1.06, 2.12, 0.1), yaw)
-        tint = scaled(site.styles[room].wood, np.full(3, 0.9))
-        site.solids.place(shell.front_door(tint), x, z, yaw, number, room)
-        site.obstacles.append(in_front(cell.grown(-WALL / 2), cell.sides().index(side), place, 0.1))
-        return
-
-
-def shared(plan: FloorPlan, room: int, other: int, side: Opening) -> bool:
-    """Whether another room lies behind a side of a room."""
-    from tasks.collect.embedded.rooms import shared_edge
-
-    edge = shared_edge(plan.rooms[room].cell, plan.rooms[other].cell)
-    return edge is not None and edge.axis == side.axis and abs(edge.at - side.at) < 1e-6
+def set_front_door(site: Site, front: Opening) -> None:
+    """The closed front door, on the inside of its wall."""
+    room = front.rooms[0]
+    yaw, (x, z) = inward_yaw(site, front), front.middle
+    x, z = x + np.sin(yaw) * WALL / 2, z + np.cos(yaw) * WALL / 2
+    number = site.register("front door", "front door", room, (x, 1.06, z), (1.06, 2.12, 0.1), yaw)
+    site.solids.place(shell.front_door(scaled(site.styles[room].wood, np.full(3, 0.9))), x, z, yaw, number, room)
+    half = 0.53 if front.axis == "x" else 0.1, 0.1 if front.axis == "x" else 0.53
+    site.obstacles.append(Rect(x - half[0], z - half[1], x + half[0], z + half[1]))
 
 
 def stand(site: Site, placed: Placed, room: int) -> None:

@@ -58,18 +58,27 @@ class Layout:
 def furnish(plan: FloorPlan, room: int, shop: Workshop, leaves: list[Rect]) -> list[Placed]:
     """Furniture of one room by its category's wishes; what finds no place in some tries is left out."""
     cell = plan.rooms[room].cell
-    layout = Layout(cell.grown(-WALL / 2), [holes_of(plan, room, side) for side in cell.sides()])
+    layout = Layout(cell.grown(-WALL / 2), [openings_in(plan, room, side) for side in cell.sides()])
     for number, holes in enumerate(layout.openings):
         layout.keep_free += [in_front(layout.interior, number, door, 0.8) for door in holes if door.bottom == 0.0]
     layout.taken += [(leaf, 0.0, 2.0) for leaf in leaves if leaf.overlaps(layout.interior)]
-    for wish in WISHES[plan.rooms[room].category]:
+    for number, wish in enumerate(WISHES[plan.rooms[room].category]):
+        # The first wish makes the room what it is.
+        tries = TRIES if number else 4 * TRIES
         if shop.rng.random() > wish.chance:
             continue
         for choice in wish.choices:
             suite = choice(shop)
-            if any(try_place(layout, suite, *spot) for spot in spots(layout, suite, wish.where, shop.rng)):
+            if any(try_place(layout, suite, *spot) for spot in spots(layout, suite, wish.where, tries, shop.rng)):
                 break
     return layout.placed
+
+
+def openings_in(plan: FloorPlan, room: int, side: Opening) -> list[Opening]:
+    """Doors, windows and the front door in one side of a room."""
+    front = plan.entrance
+    here = front is not None and front.rooms[0] == room and front.axis == side.axis and abs(front.at - side.at) < 1e-6
+    return holes_of(plan, room, side) + ([front] if here and front else [])
 
 
 def in_front(interior: Rect, side: int, door: Opening, depth: float) -> Rect:
@@ -89,11 +98,11 @@ YAWS = (0.0, np.pi, np.pi / 2, -np.pi / 2)
 
 
 def spots(
-    layout: Layout, suite: Suite, where: str, rng: np.random.Generator
+    layout: Layout, suite: Suite, where: str, tries: int, rng: np.random.Generator
 ) -> Iterator[tuple[float, float, int, str]]:
     """Places to try: x, z, side at the back, manner."""
     room = layout.interior
-    for _ in range(TRIES):
+    for _ in range(tries):
         side = int(rng.integers(4))
         along_x = side < 2
         w, d = (suite.width, suite.depth) if along_x else (suite.depth, suite.width)
@@ -192,7 +201,7 @@ def hang(layout: Layout, thing: Placed, side: int) -> bool:
         return False
     if hits_hung(layout, side, low - 0.08, high + 0.08, bottom - 0.05, top + 0.05):
         return False
-    space = thing.footprint.grown(0.12)
+    space = thing.footprint.grown(0.3)
     if any(space.overlaps(rect) and top_of > bottom - 0.03 for rect, _, top_of in layout.taken):
         return False
     layout.hung.append((side, low, high, bottom, top))

@@ -155,8 +155,7 @@ class NavigationGrid:
             at = field.step(at)
             cells.append(at)
         points = self.point_of(np.array([c[0] for c in cells]), np.array([c[1] for c in cells]))
-        points[0], points[-1] = start, goal
-        return self.pulled(points)
+        return self.pulled(np.concatenate([start[None], points, goal[None]]))
 
     def pulled(self, points: Points) -> Points:
         """Leave out corners that a straight walk can skip."""
@@ -174,10 +173,12 @@ class NavigationGrid:
 
 
 def crossed(dz: int, dx: int) -> list[tuple[int, int]]:
-    """Cells between the ends of a move that the straight line touches."""
-    steps = 12
-    cells = {(round(dz * i / steps), int(np.floor(dx * i / steps + 0.5))) for i in range(1, steps)}
-    return sorted(cells - {(0, 0), (dz, dx)})
+    """Cells between the ends of a move that the straight line touches, corners included."""
+    t = np.linspace(0, 1, 49)[1:-1, None]
+    nudge = np.array([[-1e-6, -1e-6], [-1e-6, 1e-6], [1e-6, -1e-6], [1e-6, 1e-6]])
+    places = np.array([dz, dx]) * t
+    touched = np.floor(places[:, None] + nudge + 0.5).astype(int).reshape(-1, 2)
+    return sorted({(int(z), int(x)) for z, x in touched} - {(0, 0), (dz, dx)})
 
 
 class GridField(DistanceField):

@@ -13,6 +13,7 @@ from tasks.collect.embedded.rooms import FloorPlan, Opening, Rect, RoomPlan, sha
 WALL = 0.12
 """Thickness of a wall; a room's interior is its cell shrunk by half of it."""
 DOOR_HEIGHT = 2.05
+FRONT_DOOR = 1.0
 LEAST_SIDE = 1.6
 """Rooms narrower than this are planned again."""
 
@@ -26,7 +27,8 @@ def floor_plan(rng: np.random.Generator, fewest: int, most: int) -> FloorPlan:
         doors = passages(rng, rooms)
         if doors is not None and min(min(room.cell.width, room.cell.depth) for room in rooms) >= LEAST_SIDE:
             height = snap(rng.uniform(2.5, 2.95))
-            return centred(FloorPlan(rooms, doors, windows(rng, rooms, height), height))
+            front = entrance(rng, rooms)
+            return centred(FloorPlan(rooms, doors, windows(rng, rooms, height, front), front, height))
 
 
 def centred(plan: FloorPlan) -> FloorPlan:
@@ -35,7 +37,9 @@ def centred(plan: FloorPlan) -> FloorPlan:
     dx, dz = -snap((bounds.x0 + bounds.x1) / 2), -snap((bounds.z0 + bounds.z1) / 2)
     rooms = tuple(replace(room, cell=room.cell.moved(dx, dz)) for room in plan.rooms)
     doors = tuple(door.moved(dx, dz) for door in plan.doors)
-    return replace(plan, rooms=rooms, doors=doors, windows=tuple(window.moved(dx, dz) for window in plan.windows))
+    windows = tuple(window.moved(dx, dz) for window in plan.windows)
+    front = plan.entrance.moved(dx, dz) if plan.entrance else None
+    return replace(plan, rooms=rooms, doors=doors, windows=windows, entrance=front)
 
 
 def treemap(rng: np.random.Generator, areas: list[float]) -> list[Rect]:
@@ -191,13 +195,33 @@ def passage(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], a: int, b: in
     )
 
 
-def windows(rng: np.random.Generator, rooms: tuple[RoomPlan, ...], height: float) -> tuple[Opening, ...]:
-    """Windows in walls that face the outside; their second room is -1. The first hallway wall gets the front door."""
+def entrance(rng: np.random.Generator, rooms: tuple[RoomPlan, ...]) -> Opening | None:
+    """A front door into the hallway, else into the living room, where an outer wall is long enough."""
+    names = [room.category for room in rooms]
+    room = names.index("hallway" if "hallway" in names else "living room")
+    edges = [edge for edge in outer_edges(room, rooms) if edge.length >= 1.25]
+    if not edges:
+        return None
+    edge = edges[int(rng.integers(len(edges)))]
+    low = snap(edge.low + 0.1 + rng.uniform(0, 1) * (edge.length - 0.2 - FRONT_DOOR))
+    return replace(edge, rooms=(room, -1), low=low, high=snap(low + FRONT_DOOR), top=DOOR_HEIGHT)
+
+
+def windows(
+    rng: np.random.Generator, rooms: tuple[RoomPlan, ...], height: float, front: Opening | None
+) -> tuple[Opening, ...]:
+    """Windows in walls that face the outside, clear of the front door; their second room is -1."""
     found = []
     for i, room in enumerate(rooms):
         for edge in outer_edges(i, rooms):
             found += windows_of(rng, i, room.category, edge, height)
-    return tuple(found)
+    return tuple(window for window in found if front is None or not meet(window, front))
+
+
+def meet(a: Opening, b: Opening) -> bool:
+    """Whether two openings lie in the same wall less than 30 cm apart."""
+    in_line = a.axis == b.axis and abs(a.at - b.at) < 1e-6
+    return in_line and a.low < b.high + 0.3 and b.low < a.high + 0.3
 
 
 def windows_of(rng: np.random.Generator, i: int, category: str, edge: Opening, height: float) -> list[Opening]:

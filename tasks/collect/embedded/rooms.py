@@ -127,6 +127,8 @@ class FloorPlan:
     rooms: tuple[RoomPlan, ...]
     doors: tuple[Opening, ...]
     windows: tuple[Opening, ...]
+    entrance: Opening | None
+    """The closed front door in an outer wall."""
     height: float
     """Metres from floor to ceiling."""
 
