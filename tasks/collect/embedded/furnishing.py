@@ -19,6 +19,8 @@ BODY = 0.24
 """Half the width that a walker needs, metres."""
 CELL = 0.1
 TRIES = 24
+LOW = 0.95
+"""Furniture up to this height may stand before any window, metres."""
 Bodies = list[tuple[Rect, float, float]]
 """Footprint, underside and top of things."""
 
@@ -173,7 +175,7 @@ def before_opening(layout: Layout, placed: Placed, side: int) -> bool:
     low, high = extent(placed, side)
     top = placed.piece.base + placed.piece.size[1]
     return any(
-        low < hole.high + 0.05 and high > hole.low - 0.05 and top > hole.bottom + 0.25
+        low < hole.high + 0.05 and high > hole.low - 0.05 and top > max(hole.bottom + 0.25, LOW)
         for hole in layout.openings[side]
         if hole.bottom > 0 or placed.piece.base > 0.3
     )

@@ -25,7 +25,7 @@ def floor_plan(rng: np.random.Generator, fewest: int, most: int) -> FloorPlan:
         cells = spine(rng, areas) if categories[0] == "hallway" else treemap(rng, areas)
         rooms = tuple(RoomPlan(category, cell) for category, cell in zip(categories, cells, strict=True))
         doors = passages(rng, rooms)
-        if doors is not None and min(min(room.cell.width, room.cell.depth) for room in rooms) >= LEAST_SIDE:
+        if doors is not None and min(min(room.cell.width, room.cell.depth) for room in rooms) > LEAST_SIDE - 1e-6:
             height = snap(rng.uniform(2.5, 2.95))
             front = entrance(rng, rooms)
             return centred(FloorPlan(rooms, doors, windows(rng, rooms, height, front), front, height))
