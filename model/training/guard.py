@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from enum import StrEnum
-from statistics import median
+from statistics import fmean, median
 
 WINDOW = 50
 """Updates whose median is called usual."""
@@ -24,6 +24,8 @@ class Verdict(StrEnum):
 
 class Guard:
     """Leaves out updates that are not finite or whose loss is above `spike` times the running median.
+
+    Where losses lie about zero the running mean deviation from the median takes the median's place.
 
     After `patience` of them in a row the weights themselves are suspected, and training is to go back.
     """
@@ -46,6 +48,9 @@ class Guard:
     def _trusted(self, loss: float, norm: float) -> bool:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             return False
-        # Losses with a confidence term go below zero, so "above" is measured from the lowest of the window.
-        floor = min(0.0, *self.usual) if self.usual else 0.0
-        return len(self.usual) < LEARNT or loss - floor <= self.spike * (median(self.usual) - floor)
+        if len(self.usual) < LEARNT:
+            return True
+        # Losses with a confidence term pass through zero, where a multiple of the median would bound nothing.
+        middle = median(self.usual)
+        spread = fmean(abs(value - middle) for value in self.usual)
+        return loss <= middle + (self.spike - 1) * max(abs(middle), spread)

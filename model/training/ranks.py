@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        distributed.destroy_process_group()
+        # DeepSpeed, where it was used, must forget the group too before another can be joined.
+        owner = sys.modules["deepspeed"].comm if "deepspeed" in sys.modules else distributed
+        owner.destroy_process_group()
 
 
 def from_main(value: Any) -> Any:

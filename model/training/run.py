@@ -147,7 +147,8 @@ class _Attempt:
                 self._tell_record(summarise(recent))
                 recent = []
             ended = engine.done == phase.steps
-            due = phase.checkpoint_every and engine.done % phase.checkpoint_every == 0
+            # Weights under suspicion are no place to go back to.
+            due = phase.checkpoint_every and engine.done % phase.checkpoint_every == 0 and not engine.guard.suspects
             if not ended and (due or step.stop):
                 self._keep()
             if not ended and step.stop:

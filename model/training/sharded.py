@@ -135,10 +135,10 @@ class Sharded:
         if self.phase.zero < 3:
             return {name: value.cpu() for name, value in self.network.state_dict().items()}
         whole = {}
-        for name, value in self.network.named_parameters():
-            with _deepspeed().zero.GatheredParameters([value]):
+        for name, value in self.network.state_dict(keep_vars=True).items():
+            with _deepspeed().zero.GatheredParameters([value], enabled=hasattr(value, "ds_id")):
                 whole[name] = value.detach().cpu().clone()
-        return whole | {name: value.cpu() for name, value in self.network.named_buffers() if name not in whole}
+        return whole
 
     def close(self) -> None:
         """Take DeepSpeed's hooks off again."""
@@ -232,7 +232,9 @@ def _deepspeed() -> ModuleType:
         with _without("mlflow"), _quiet():
             import deepspeed
 
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+        # Looked at, this name would fill itself by trying to compile each operator.
+        deepspeed.ops.__compatible_ops__ = {}
         # At stage 3 it calls renamed functions of torch.distributed several times a step.
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
     return sys.modules["deepspeed"]

@@ -140,7 +140,7 @@ class Command:
 
     def end(self) -> tuple[int, list[str], StageResult]:
         """Exit code, lines on stderr, result."""
-        _, said = self.process.communicate(timeout=180)
+        _, said = self.process.communicate(timeout=600)
         return self.process.returncode, said.splitlines(), StageResult.model_validate_json(self.result_path.read_text())
 
     def wait_for_step(self, step: int) -> None:
@@ -187,7 +187,7 @@ def test_a_stopped_training_goes_on_where_it_was(
     command.wait_for_step(2)
     command.process.send_signal(signal.SIGTERM)
     told = time.monotonic()
-    command.process.communicate(timeout=60)
+    command.process.communicate(timeout=120)
     assert command.process.returncode != 0 and time.monotonic() - told < 25
     kept = store.ref(RESUME, key_of(spec))
     assert kept is not None
