@@ -16,7 +16,8 @@ AFAR = re.compile(
     re.DOTALL,
 )
 """Scripts, style sheets and logos that the library's pages fetch from content networks."""
-ADDRESS = re.compile(r"https?://[^\s\"')]+")
+ADDRESS = re.compile(r"https?://[^\s\"')]+|(?<=href=\")\.\./[^\"]*")
+"""Addresses afar, and ways to pages of a site that is not built here."""
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }

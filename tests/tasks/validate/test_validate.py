@@ -177,7 +177,7 @@ def test_the_pages_load_nothing_from_afar(store: ArtefactStore, eight: Collectio
     pages = {name[5:]: store.read(blob).decode() for name, blob in manifest.blobs.items() if name.startswith("docs/")}
     for name, page in pages.items():
         assert not re.findall(r"https?:|//[a-z]+\.|<script|<link|<img|src=", page), name
-        local = set(re.findall(r"href='([^'#]+)'", page))
+        local = set(re.findall(r"href=[\"']([^\"'#]+)", page))
         assert local <= pages.keys()
     assert "the agent teleports" in pages["index.html"] and eight.recordings[0].episode in pages["index.html"]
     assert "values must be less than or equal to" in pages["poses-frames.html"]
