@@ -20,6 +20,8 @@ SERVICES: dict[str, Callable[[StackPlan], Service]] = {
 """In an order in which each comes after those that it needs."""
 
 WANTED_PORTS = {"prefect": 4200, "mlflow": 5000, "s3": 9000}
+RELEASE = 2.0
+"""Seconds that a service's own port gets to be released by its dead process."""
 
 
 def services(plan: StackPlan) -> list[Service]:
@@ -39,6 +41,8 @@ def next_plan(layout: Layout, state: State, say: Say) -> StackPlan:
     last = last_plan(layout, state)
     chosen = {name: port for name, port in last.ports.items() if runs(state, name)}
     for name in [name for name in WANTED_PORTS if name not in chosen]:
+        if state.get(name) is not None:
+            ports.becomes_free(last.ports[name], RELEASE)
         chosen[name] = ports.next_free(last.ports[name], chosen.values())
         if chosen[name] != last.ports[name]:
             say(f"{name}: port {last.ports[name]} is taken, using {chosen[name]}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Collection
 
 from tasks.errors import BacksightError
 
 LOOPBACK = "127.0.0.1"
 TRIES = 200
+POLL = 0.05
 
 
 def is_free(port: int) -> bool:
@@ -21,6 +23,14 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def becomes_free(port: int, seconds: float) -> bool:
+    """Whether a port is free, now or soon: a killed process keeps its sockets until its last thread has ended."""
+    deadline = time.monotonic() + seconds
+    while not (free := is_free(port)) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return free
 
 
 def next_free(wanted: int, promised: Collection[int] = ()) -> int:
