@@ -142,6 +142,8 @@ def loop(simulator: Simulator, manner: Manner, rng: np.random.Generator) -> Walk
     if area.max() < 0.25:
         return None
     walker = walker_at(simulator, manner, start, rng)
+    # A round takes many turns already: it begins in its direction.
+    walker.turn_away(field, 0.0)
     if (
         not walker.follow(field)
         or not walker.follow(simulator.distances_to(second, manner.reach))

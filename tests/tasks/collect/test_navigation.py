@@ -34,7 +34,7 @@ inside = st.tuples(st.floats(-3.6, 3.6), st.floats(-2.6, 2.6))
 EMPTY = hall()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(inside, inside)
 def test_in_the_open_the_way_is_the_straight_line(a: tuple[float, float], b: tuple[float, float]) -> None:
     start, goal = point(*a), point(*b)

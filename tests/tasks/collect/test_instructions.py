@@ -1,0 +1,114 @@
+"""Instructions say only what is so: landmarks that were seen, rooms that were entered, turns that were taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tasks.collect.embedded.building import build
+from tasks.collect.embedded.furniture.wishes import WISHES
+from tasks.collect.embedded.simulator import EmbeddedSimulator
+from tasks.collect.embedded.style import FABRICS
+from tasks.collect.episodes import Episode, record
+from tasks.collect.instructions import chinese, chinese_name, english
+from tasks.collect.route import Step, turns
+from tasks.collect.spec import CollectPlan, Stratum
+from tasks.collect.vocabulary import CHINESE, CHINESE_COLOURS
+from tasks.collect.walking import Action, Stance
+
+STRATA = (Stratum.FORWARD, Stratum.LOOK_AROUND, Stratum.REVISIT, Stratum.LOOP)
+
+
+@pytest.fixture(scope="module")
+def episodes(simulator: EmbeddedSimulator) -> list[Episode]:
+    rejected: Counter[str] = Counter()
+    found = [
+        record(simulator, CollectPlan(), 0, f"walk-{stratum}-{i}", stratum, rejected)
+        for stratum in STRATA
+        for i in range(4)
+    ]
+    return [episode for episode in found if episode is not None]
+
+
+def test_every_walk_is_told_in_both_languages(episodes: list[Episode]) -> None:
+    assert len(episodes) >= 15
+    for episode in episodes:
+        assert episode.instructions["en"].endswith(".") and "None" not in episode.instructions["en"]
+        assert episode.instructions["en"].isascii()
+        assert episode.instructions["zh"].endswith("。")
+        assert not any(c.isascii() and c.isalpha() for c in episode.instructions["zh"])
+    assert len({episode.instructions["en"] for episode in episodes}) >= 12
+    assert {episode.style for episode in episodes} == {"plain", "terse", "rich"}
+
+
+def test_landmarks_named_were_seen(simulator: EmbeddedSimulator, episodes: list[Episode]) -> None:
+    names = {thing.id: thing.name for thing in simulator.graph.objects}
+    all_names = sorted(set(names.values()), key=len, reverse=True)
+    mentioned = 0
+    for episode in episodes:
+        seen = {names[int(i)] for frame in episode.frames for i in np.unique(frame.semantic) if i}
+        text = episode.instructions["en"].lower()
+        for name in all_names:
+            if f"the {name}" in text and name not in ("door", "doorway"):
+                assert name in seen, (name, text)
+                text = text.replace(name, "")
+                mentioned += 1
+        assert {names[i] for i in episode.named} <= seen
+    assert mentioned >= len(episodes) / 2
+
+
+def test_rooms_named_were_visited(simulator: EmbeddedSimulator, episodes: list[Episode]) -> None:
+    categories = {room.category for room in simulator.graph.rooms}
+    for episode in episodes:
+        visited = {
+            room.category
+            for stance in episode.stances
+            if (room := simulator.graph.room_at(stance.position[0], stance.position[2])) is not None
+        }
+        text = episode.instructions["en"].lower()
+        assert {category for category in categories if f"the {category}" in text} <= visited
+
+
+def test_all_that_buildings_hold_has_a_chinese_name() -> None:
+    for seed in range(12):
+        for thing in build(seed, (8, 10)).graph.objects:
+            name = chinese_name(thing.name)
+            if thing.category not in ("wall", "floor", "ceiling"):
+                assert name and not any(c.isascii() for c in name), thing.name
+    assert set(WISHES) <= set(CHINESE)
+    assert set(FABRICS) <= set(CHINESE_COLOURS)
+
+
+def test_turns_are_gathered_and_named() -> None:
+    track: list[tuple[Stance, Action]] = []
+    heading = 0.0
+    for action in (
+        "forward",
+        "left",
+        "left",
+        "left",
+        "forward",
+        "forward",
+        "forward",
+        "forward",
+        "right",
+        "forward",
+        "stop",
+    ):
+        track.append((Stance(np.zeros(3), heading), action))  # type: ignore[arg-type]
+        heading += {"left": 1, "right": -1}.get(action, 0) * np.radians(30)
+    assert [(step.frame, step.side) for step in turns(track)] == [(1, "left")]
+    around = [(Stance(np.zeros(3), -i * np.radians(30)), "right") for i in range(6)]
+    back = turns([*around, (Stance(np.zeros(3), -np.pi), "stop")])  # type: ignore[list-item]
+    assert [step.side for step in back] == ["around"]
+
+
+@pytest.mark.parametrize("style", ["plain", "terse", "rich"])
+def test_phrasings_differ_by_seed_but_not_in_what_they_say(style: str) -> None:
+    steps = [Step("turn", 0, "left"), Step("enter", 4, room="kitchen", through="door"), Step("stop", 9, room="kitchen")]
+    texts = {english(steps, style, np.random.default_rng(seed)) for seed in range(20)}
+    assert len(texts) >= 4
+    assert all("left" in text.lower() and "kitchen" in text for text in texts)
+    assert all("厨房" in chinese(steps, style, np.random.default_rng(seed)) for seed in range(5))
