@@ -11,7 +11,7 @@ install:  ## .venv with the locked versions
 
 demo:  ## One night on this machine: collect, check, train, evaluate, promote
 	$(INSTALL) mesa
-	@$(BIN)/backsight demo --preset $(PRESET)
+	@$(BIN)/backsight demo --preset $(PRESET) $(if $(SEED),--seed $(SEED))
 
 test:  ## All tests
 	$(INSTALL) mesa chromium
