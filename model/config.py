@@ -42,6 +42,7 @@ class VGGTConfig(Section):
     dpt_width: int = Field(16, ge=8, description="Width of the fused maps in the depth and point heads.")
     dpt_channels: tuple[int, int, int, int] = (16, 16, 32, 32)
     dpt_layers: tuple[int, int, int, int] = Field((0, 0, 1, 1), description="Blocks whose tokens the dense heads read.")
+    dpt_out_width: int = Field(8, ge=4, description="Width of the last maps in the dense heads.")
     dpt_positions: bool = Field(True, description="Add sine positions inside the dense heads.")
     frames_chunk: int = Field(8, ge=1, description="Views that pass a dense head at a time, to bound memory.")
 
@@ -64,6 +65,7 @@ class VGGTConfig(Section):
             dpt_width=256,
             dpt_channels=(256, 512, 1024, 1024),
             dpt_layers=(4, 11, 17, 23),
+            dpt_out_width=32,
         )
 
     @model_validator(mode="after")

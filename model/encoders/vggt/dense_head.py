@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from model.config import VGGTConfig
 
-OUTPUT_WIDTH = 32
 POSITION_GAIN = 0.1
 POSITION_BASE = 100.0
 
@@ -33,7 +32,7 @@ class DenseHead(nn.Module):
                 nn.Conv2d(sizes[3], sizes[3], 3, stride=2, padding=1),
             ]
         )
-        self.scratch = FusionPyramid(sizes, width, channels + 1)
+        self.scratch = FusionPyramid(sizes, width, config.dpt_out_width, channels + 1)
 
     def forward(self, levels: list[Tensor], placeless: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         """Tokens after each pair of blocks -> raw values [B, S, height, width, channels] and confidences >= 1."""
@@ -70,14 +69,14 @@ class DenseHead(nn.Module):
 class FusionPyramid(nn.Module):
     """The convolutions that fuse four maps into one, and the output layers."""
 
-    def __init__(self, sizes: tuple[int, int, int, int], width: int, channels: int) -> None:
+    def __init__(self, sizes: tuple[int, int, int, int], width: int, last: int, channels: int) -> None:
         super().__init__()
         for level, size in enumerate(sizes, start=1):
             self.add_module(f"layer{level}_rn", nn.Conv2d(size, width, 3, padding=1, bias=False))
             self.add_module(f"refinenet{level}", FusionBlock(width, residual=level < 4))
         self.output_conv1 = nn.Conv2d(width, width // 2, 3, padding=1)
         self.output_conv2 = nn.Sequential(
-            nn.Conv2d(width // 2, OUTPUT_WIDTH, 3, padding=1), nn.ReLU(), nn.Conv2d(OUTPUT_WIDTH, channels, 1)
+            nn.Conv2d(width // 2, last, 3, padding=1), nn.ReLU(), nn.Conv2d(last, channels, 1)
         )
 
     def fuse(self, maps: list[Tensor]) -> Tensor:
