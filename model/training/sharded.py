@@ -44,8 +44,9 @@ class Sharded:
         self.device = device
         self.groups = parameter_groups(objective.network, phase.weight_decay)
         adam = torch.optim.AdamW(self.groups, lr=phase.lr, betas=phase.betas, fused=True)
+        deepspeed = _deepspeed()
         with _quiet():
-            self.engine, self.optimizer, _, _ = _deepspeed().initialize(
+            self.engine, self.optimizer, _, _ = deepspeed.initialize(
                 model=objective.to(device), optimizer=adam, config=_config(phase)
             )
         self.network: nn.Module = objective.network
