@@ -57,7 +57,7 @@ def parameters_of(
     named = {key: value for key, value in settings.items() if key in known}
     free = {key: value for key, value in settings.items() if key not in known}
     if strange := [key for key in free if "." not in key]:
-        raise UsageError(f"{flow.name} has no setting '{strange[0]}'{nearest(strange[0], sorted(known))}")
+        raise UsageError(f"{flow.name} has no setting '{strange[0]}'{nearest(strange[0], sorted(known), [])}")
     as_keys = {key: named[name] for name, key in KEYS.items() if named.get(name) is not None}
     load_preset(preset, {**free, **as_keys})
     asked: dict[str, Any] = {"preset": located(preset), "force": force, "overrides": free, **named}
