@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model.batch import TensorRecord
+from model.cells import LANDING, Cells
 from model.config import NetworkConfig
 from model.fourier import code_width, fourier_code
 from model.near_attention import NearAttention
@@ -20,20 +21,16 @@ TURNS = 3
 
 @dataclass(frozen=True)
 class Patches(TensorRecord):
-    """What is known of patches and cells when the language model has spoken."""
+    """What is known of patches when the language model has spoken."""
 
     current: Tensor
     """[B, N, width] patches of the current view."""
     keyframes: Tensor
     """[B, K, N, width] patches of the keyframes."""
     points: Tensor
-    """[B, S, N, 3] their centres in the current camera's frame, the current view's last."""
-    points_known: Tensor
-    """[B, S, N] bool."""
-    centres: Tensor
-    """[B, G * G, 3] centres of the current view's cells."""
-    centres_known: Tensor
-    """[B, G * G] bool."""
+    """[B, K, N, 3] centres of the keyframes' patches in the current camera's frame."""
+    known: Tensor
+    """[B, K, N] bool: their depth is valid."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,8 @@ class HeatmapHead(nn.Module):
     """Compares queries with the cells of the current view.
 
     A cell's feature f_u comes from its patch and from the code of its own 3-D centre. For keyframe k it looks at what
-    that keyframe saw near the same place, which gives f_u^k. Then z_k(u) = q_k . f_u^k / sqrt(d) and
-    z_k(none) = q_k . f_0 / sqrt(d) + b; the goal query is compared with f_u itself.
+    that keyframe saw near the same place, and is told where it would lie in that keyframe's image, which gives f_u^k.
+    Then z_k(u) = q_k . f_u^k / sqrt(d) and z_k(none) = q_k . f_0 / sqrt(d) + b. The goal query is compared with f_u.
     """
 
     def __init__(self, config: NetworkConfig, width: int) -> None:
@@ -60,6 +57,7 @@ class HeatmapHead(nn.Module):
         self.expand = nn.Linear(width, (config.grid // config.patches) ** 2 * inner)
         self.centre = nn.Linear(code_width(self.bands), inner) if self.bands else None
         self.cell_norm = nn.LayerNorm(inner)
+        self.landing = nn.Linear(LANDING, inner) if config.head.landing else None
         self.look = NearAttention(inner, width, config.head.heads, config.head.near)
         self.refine = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, inner))
         self.query = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, inner))
@@ -68,25 +66,25 @@ class HeatmapHead(nn.Module):
         self.classes = nn.Linear(inner, CLASSES)
         self.turn = nn.Linear(width, TURNS)
 
-    def forward(self, seen: Patches, queries: Tensor) -> HeadOutput:
-        """Patches with their places, and queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn."""
-        cells = self._cells(seen)
-        found = self.look(
-            cells, seen.centres, seen.centres_known, seen.keyframes, seen.points[:, :-1], seen.points_known[:, :-1]
-        )
-        features = torch.cat([cells[:, None] + found, cells[:, None]], dim=1)
+    def forward(self, patches: Patches, cells: Cells, queries: Tensor) -> HeadOutput:
+        """Patches, cells, and queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn."""
+        plain = self._describe(patches.current, cells)
+        found = self.look(plain, cells.centres, cells.known, patches.keyframes, patches.points, patches.known)
+        if self.landing is not None:
+            found = found + self.landing(cells.landing)
+        features = torch.cat([plain[:, None] + found, plain[:, None]], dim=1)
         features = features + self.refine(features)
         logits = self._compare(self.query(queries), features)
         classes = self.classes(features[:, :-1]).unflatten(2, (self.grid, self.grid)).movedim(-1, 2)
         return HeadOutput(logits, classes, self.turn(queries[:, -1]))
 
-    def _cells(self, seen: Patches) -> Tensor:
+    def _describe(self, current: Tensor, cells: Cells) -> Tensor:
         """f_u: [B, G * G, d], row by row."""
         side = self.grid // self.patches
-        features = self.expand(seen.current).unflatten(1, (self.patches, self.patches)).unflatten(-1, (side, side, -1))
+        features = self.expand(current).unflatten(1, (self.patches, self.patches)).unflatten(-1, (side, side, -1))
         features = features.transpose(2, 3).flatten(1, 4)
         if self.centre is not None:
-            features = features + self.centre(fourier_code(seen.centres, seen.centres_known, self.bands))
+            features = features + self.centre(fourier_code(cells.centres, cells.known, self.bands))
         return self.cell_norm(features)
 
     def _compare(self, queries: Tensor, features: Tensor) -> Tensor:

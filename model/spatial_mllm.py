@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from model.batch import Geometry, Prediction, Text, Views
+from model.cells import locate_cells
 from model.config import NetworkConfig
 from model.encoders import ENCODERS
-from model.encoders.base import GeometryEncoder, patch_centres
+from model.encoders.base import GeometryEncoder
 from model.encoders.dinov3 import DINOv3
 from model.fusion import Fusion
-from model.geometry import decode_poses
 from model.heads import AlignmentHead, HeatmapHead, Patches
 from model.language import Hidden, LanguageModel
 from model.merging import PatchMerger
-from model.placement import device_of, place, plain_arithmetic
+from model.placement import device_of, place
 from model.trainable import frozen_modules, select_trainable
 
 PADDED_LOGIT = -30.0
@@ -66,8 +66,8 @@ class SpatialMLLM(nn.Module):
             hidden = self._reason(self.merger.down(fused), text, valid)
             current = self.merger.up(hidden.current, fused[:, -1])
             keyframes = self.merger.up(hidden.keyframes, fused[:, :-1])
-            patches = Patches(current, keyframes, points, known, *self._cell_centres(geometry[0]))
-            output = self.head(patches, hidden.queries)
+            cells = locate_cells(geometry[0], self.config.grid, device)
+            output = self.head(Patches(current, keyframes, points[:, :-1], known[:, :-1]), cells, hidden.queries)
             early_current = self.alignment(self.merger.up(hidden.early_current, fused[:, -1]))
             early_keyframes = self.alignment(self.merger.up(hidden.early_keyframes, fused[:, :-1]))
         return Prediction(
@@ -117,14 +117,6 @@ class SpatialMLLM(nn.Module):
         """The language model on its own device; its hidden states come back to the tokens'."""
         device = device_of(self.language)
         return self.language(text.to(device), tokens.to(device), valid.to(device)).to(tokens.device)
-
-    def _cell_centres(self, geometry: Geometry) -> tuple[Tensor, Tensor]:
-        """[B, G * G, 3] centres of the current view's cells in its own frame, and whether they are known."""
-        depth, encoding = (part[:, -1:].to(device_of(self.head)) for part in (geometry.depth, geometry.pose_enc))
-        with plain_arithmetic(depth.device):
-            to_current, intrinsics = decode_poses(encoding, *depth.shape[-2:])
-            points, known = patch_centres(depth, intrinsics, to_current, self.config.grid)
-        return points[:, 0], known[:, 0]
 
     def _arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
         """Autocast where the config asks for short floats and the caller has not chosen already."""
