@@ -39,6 +39,7 @@ OPEN_PAIRS = {
         ("living room", "playroom"),
         ("living room", "music room"),
         ("office", "library"),
+        ("hallway", "hallway"),
     )
 }
 """Rooms that often flow into one another without a door."""
@@ -55,8 +56,8 @@ DOOR_COST = {
 
 
 def room_program(rng: np.random.Generator, count: int) -> tuple[list[str], list[float]]:
-    """Categories and areas (square metres) of `count` rooms; a building with a hallway names it first."""
-    with_hall = count >= 7 or (count >= 5 and rng.random() < 0.6)
+    """Categories and areas (square metres) of `count` rooms; hallways come first."""
+    with_hall = 2 if count >= 12 else int(count >= 7 or (count >= 5 and rng.random() < 0.6))
     names = list(CORE)
     extras = [EXTRA[i] for i in rng.permutation(len(EXTRA))]
     limit = {"bathroom": 1 + count // 5, "storage room": 1, "laundry room": 1, "living room": 1 + count // 9}
@@ -65,5 +66,5 @@ def room_program(rng: np.random.Generator, count: int) -> tuple[list[str], list[
             names.append(name)
     while len(names) < count - with_hall:
         names.append("bedroom")
-    names = (["hallway"] if with_hall else []) + names
+    names = ["hallway"] * with_hall + names
     return names, [float(rng.uniform(*AREAS[name])) for name in names]
