@@ -1,10 +1,10 @@
-"""Notices that training is to stop: a signal, or the death of the process that started it."""
+"""Notices that training is to stop: a signal, or the death of torchrun's agent."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -16,16 +16,19 @@ class Stopped(BacksightError):
 
 
 class Stopper:
-    """Whether this process was asked to stop. The engine looks between two updates, so that none is torn."""
+    """Whether this process was asked to stop. The engine looks between two updates, so that none is torn.
 
-    def __init__(self) -> None:
-        self._parent = os.getppid()
+    A rank whose torchrun agent died stops too: nobody waits for its outcome any more.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        self._agent = os.getppid() if "TORCHELASTIC_RUN_ID" in environment else None
         self._told = False
 
     @property
     def wanted(self) -> bool:
-        """Whether to stop: told by a signal, or orphaned, so that nobody waits for the outcome."""
-        return self._told or os.getppid() != self._parent
+        """Whether to stop."""
+        return self._told or (self._agent is not None and os.getppid() != self._agent)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -14,19 +14,16 @@ from tests.model.training.jobs import Notes, job
 
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 torch.set_num_threads(1)
-losses = {}
-for zero in (0, 1, 2, 3):
-    world, notes = world_of(), Notes()
-    with joined(world, torch.device("cpu")):
+world, losses = world_of(), {}
+with joined(world, torch.device("cpu")):
+    for zero in (0, 1, 2, 3):
+        whole, rest = Notes(), Notes()
         here = out / str(zero)
-        first = job(folder, here, steps=6, batch=2, zero=zero, checkpoint_every=3)
-        train(first, world, notes, Stopper())
-        losses[f"zero {zero}"] = [step.loss for step in notes.steps]
-        again = Notes()
-        resumed = job(
-            folder, out / f"{zero}-again", steps=6, batch=2, zero=zero, resume=CheckpointFiles.inside(here / "resume")
-        )
-        train(resumed, world, again, Stopper())
-        losses[f"zero {zero} resumed"] = [step.loss for step in again.steps]
-if world_of().is_main:
+        numbers = {"steps": 6, "batch": 2, "zero": zero}
+        train(job(folder, here, checkpoint_every=3, **numbers), world, whole, Stopper())
+        kept = CheckpointFiles.inside(here / "resume")
+        train(job(folder, out / f"{zero}-again", resume=kept, **numbers), world, rest, Stopper())
+        losses[f"zero {zero}"] = [step.loss for step in whole.steps]
+        losses[f"zero {zero} resumed"] = [step.loss for step in rest.steps]
+if world.is_main:
     (out / "losses.json").write_text(json.dumps(losses))
