@@ -101,7 +101,7 @@ class Geometry(TensorRecord):
     """What a geometry encoder says of S views."""
 
     tokens: Tensor
-    """[B, S, N, D] patch tokens."""
+    """[B, S, n, D] patch tokens on the encoder's own square grid, row by row."""
     points: Tensor
     """[B, S, N, 3] patch centres in the *current* camera's frame (OpenCV), metres (vggt: up to scale)."""
     points_valid: Tensor

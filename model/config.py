@@ -29,7 +29,7 @@ class VGGTConfig(Section):
     trainable: bool = True
     image_size: int = Field(64, ge=8, description="Side in pixels to which a view is resized for this encoder.")
     pretrained_image_size: int = Field(64, ge=8, description="Side of the images that the position table was made for.")
-    patch_size: int = Field(8, ge=2)
+    patch_size: int = Field(16, ge=2)
     width: int = Field(64, ge=16, description="Width of a block; tokens are twice as wide (frame and global halves).")
     depth: int = Field(2, ge=1, description="Pairs of frame and global attention blocks.")
     heads: int = Field(2, ge=1)

@@ -69,8 +69,8 @@ def test_instruction_changes_the_maps(network: SpatialMLLM, views: Views, text: 
 def test_swapped_keyframes_swap_their_maps(encoders: tuple[str, ...], views: Views, text: Text) -> None:
     network, order = build(encoders=encoders), [2, 0, 1]
     one, other = network(views, text), network(reorder(views, [*order, KEYFRAMES]), text)
-    torch.testing.assert_close(one.logits[:, [*order, KEYFRAMES]], other.logits, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(one.classes[:, order], other.classes, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(one.logits[:, [*order, KEYFRAMES]], other.logits, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(one.classes[:, order], other.classes, atol=1e-3, rtol=1e-3)
     assert (one.logits[:, 0] - one.logits[:, 1]).abs().max() > 1e-2
 
 

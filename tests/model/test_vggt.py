@@ -93,7 +93,7 @@ def test_padded_views_are_not_seen(small: VGGTConfig) -> None:
 def test_encoder_tells_points_in_the_current_cameras_frame() -> None:
     encoder, views = VGGTEncoder(NetworkConfig(encoders=("vggt",))), random_views(2, 2)
     geometry = encoder(views)
-    assert geometry.tokens.shape == (2, 3, 64, 128) and geometry.points.shape == (2, 3, 64, 3)
+    assert geometry.tokens.shape == (2, 3, 16, 128) and geometry.points.shape == (2, 3, 64, 3)
     # The points of the current view lie at its own depths: their z is the depth of the patch's middle pixel,
     # whatever pose the network gives to that view, once that pose is taken back out.
     from model.geometry import decode_poses, invert, transform
