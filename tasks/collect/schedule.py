@@ -51,15 +51,15 @@ def scenes_of(plan: CollectPlan, seed: int, split: Split) -> list[str]:
     count = plan.split(split).scenes
     if split is Split.VAL_SEEN:
         return scenes_of(plan, seed, Split.TRAIN)[:count]
-    if plan.simulator == "habitat":
-        return habitat_scenes(plan, split)
+    if plan.scene_list:
+        return listed_scenes(plan, split)
     base = seed if split is Split.TRAIN else plan.held_out_seed
     # The split is part of the seed's last digit: two splits can never draw the same building.
     digit = {Split.TRAIN: 0, Split.VAL_UNSEEN: 1, Split.SEALED: 2}[split]
     return [f"b{seed_of('scene', base, split, i) // 10 * 10 + digit}" for i in range(count)]
 
 
-def habitat_scenes(plan: CollectPlan, split: Split) -> list[str]:
+def listed_scenes(plan: CollectPlan, split: Split) -> list[str]:
     """The scene list, dealt out in order: train, val_unseen, sealed. Raises UsageError when it is too short."""
     needed = plan.train.scenes + plan.val_unseen.scenes + plan.sealed.scenes
     if len(plan.scene_list) < needed:

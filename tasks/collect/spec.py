@@ -53,7 +53,9 @@ class CollectPlan(Frozen):
     simulator: Literal["embedded", "habitat"] = Field("embedded", description="Which simulator renders and navigates.")
     scene_dataset: str | None = Field(None, description="habitat: path of the scene_dataset_config.json.")
     scene_list: tuple[str, ...] = Field(
-        (), description="habitat: scene handles, taken in order: train, val_unseen, sealed."
+        (),
+        description="Scenes instead of procedural ones (habitat: handles; embedded: exported stage configs), "
+        "dealt out in order: train, val_unseen, sealed.",
     )
     train: SplitPlan = Field(default_factory=lambda: SplitPlan(scenes=120, episodes=2))
     val_seen: SplitPlan = Field(

@@ -25,7 +25,7 @@ class BakedMesh:
     faces: NDArray[np.int64]
     """[F, 3], counter-clockwise from the front."""
     pictures: NDArray[np.uint8]
-    """[P, SIDE, SIDE, 3], P >= 1."""
+    """[P, S, S, 3], P >= 1; the first row is the bottom (v = 0)."""
 
     def interleaved(self) -> bytes:
         """Rows `3f position, 3f (u, v, layer), 4f1 colour, 1f id` for a vertex buffer."""

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.collect.embedded.plans import WALL
-from tasks.collect.embedded.rooms import FloorPlan, Rect
 from tasks.collect.simulator import DistanceField, Points
 
 CELL = 0.05
@@ -31,19 +29,9 @@ MOVES = [
 class NavigationGrid:
     """The floor of one building as cells that hold an agent's centre."""
 
-    def __init__(self, plan: FloorPlan, obstacles: tuple[Rect, ...]) -> None:
-        bounds = plan.bounds.grown(CELL)
-        self.x0, self.z0 = bounds.x0, bounds.z0
-        self.shape = (int(np.ceil(bounds.depth / CELL)), int(np.ceil(bounds.width / CELL)))
-        floor = np.zeros(self.shape, dtype=np.uint8)
-        for room in plan.rooms:
-            floor[self.span(room.cell.grown(-WALL / 2))] = 1
-        for door in plan.doors:
-            (x0, z0), (x1, z1) = door.ends
-            gap = Rect(x0, z0 - WALL, x1, z1 + WALL) if door.axis == "x" else Rect(x0 - WALL, z0, x1 + WALL, z1)
-            floor[self.span(gap)] = 1
-        for thing in obstacles:
-            floor[self.cover(thing)] = 0
+    def __init__(self, floor: NDArray[np.uint8], x0: float, z0: float) -> None:
+        """`floor` [rows (z), columns (x)] is 1 where nothing stands; its first cell's corner lies at (x0, z0)."""
+        self.x0, self.z0, self.shape, self.floor = x0, z0, floor.shape, floor
         distance = cv2.distanceTransform(np.pad(floor, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         self.clearance: NDArray[np.float32] = (distance - 0.5) * CELL
         """[rows, columns] metres from a cell's centre to the nearest obstacle."""
@@ -52,21 +40,6 @@ class NavigationGrid:
         largest = int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) + 1 if len(stats) > 1 else -1
         self.free: NDArray[np.bool_] = labels == largest
         """[rows, columns] the largest connected set of cells that hold an agent."""
-
-    def span(self, rect: Rect) -> tuple[slice, slice]:
-        """Cells whose centres lie in a rectangle."""
-        rows = np.ceil((np.array([rect.z0, rect.z1]) - self.z0) / CELL - 0.5 - 1e-6).astype(int)
-        columns = np.ceil((np.array([rect.x0, rect.x1]) - self.x0) / CELL - 0.5 - 1e-6).astype(int)
-        return slice(max(rows[0], 0), max(rows[1], 0)), slice(max(columns[0], 0), max(columns[1], 0))
-
-    def cover(self, rect: Rect) -> tuple[slice, slice]:
-        """Cells that a rectangle touches."""
-        rows = (np.array([rect.z0, rect.z1]) - self.z0) / CELL
-        columns = (np.array([rect.x0, rect.x1]) - self.x0) / CELL
-        return (
-            slice(max(int(np.floor(rows[0] + 1e-6)), 0), max(int(np.ceil(rows[1] - 1e-6)), 0)),
-            slice(max(int(np.floor(columns[0] + 1e-6)), 0), max(int(np.ceil(columns[1] - 1e-6)), 0)),
-        )
 
     def cell_of(self, points: Points) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Row and column of points ([n, 3])."""

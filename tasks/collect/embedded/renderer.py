@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.collect.camera import Camera
 from tasks.collect.embedded.baked import BakedMesh
-from tasks.collect.embedded.materials import PICTURES, SIDE, textures
+from tasks.collect.embedded.materials import PICTURES, textures
 from tasks.collect.simulator import Observation
 from tasks.errors import UsageError
 
@@ -93,8 +93,9 @@ class Renderer:
         self.context.front_face = "cw"
 
     def texture_array(self, images: NDArray[np.uint8]) -> moderngl.TextureArray:
-        """[n, SIDE, SIDE, 3] images as a repeating, mip-mapped texture array."""
-        array = self.context.texture_array((SIDE, SIDE, len(images)), 3, np.ascontiguousarray(images).tobytes())
+        """[n, S, S, 3] images as a repeating, mip-mapped texture array."""
+        count, height, width, _ = images.shape
+        array = self.context.texture_array((width, height, count), 3, np.ascontiguousarray(images).tobytes())
         array.build_mipmaps()
         array.filter = (self.context.LINEAR_MIPMAP_LINEAR, self.context.LINEAR)
         return array

@@ -1,11 +1,18 @@
-"""The embedded simulator: procedural buildings behind the `Simulator` interface. Scene ids are `b<seed>`."""
+"""The embedded simulator: procedural buildings behind the `Simulator` interface.
+
+Scene ids are `b<seed>`, or the path of a stage config that `export` wrote.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 
 from tasks.collect.camera import Camera
-from tasks.collect.embedded.building import Building, build
+from tasks.collect.embedded.building import build
+from tasks.collect.embedded.floors import grid_of_plan
+from tasks.collect.embedded.imported import SceneFiles, read_scene
 from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.embedded.renderer import Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
@@ -23,7 +30,7 @@ def scene_id(seed: int) -> str:
 def seed_of_scene(scene: str) -> int:
     """Seed in a scene id. Raises UsageError for other names."""
     if not (scene.startswith("b") and scene[1:].isdigit()):
-        raise UsageError(f"{scene!r} is no scene of the embedded simulator: its scenes are named b<seed>, like b17.")
+        raise UsageError(f"{scene!r} is no scene of the embedded simulator: name b<seed> (like b17) or a stage config.")
     return int(scene[1:])
 
 
@@ -34,18 +41,23 @@ class EmbeddedSimulator(Simulator):
         self.rooms = rooms
         self.renderer = Renderer()
         self.name = ""
-        self.building: Building
+        self.scene_graph: SceneGraph
         self.grid: NavigationGrid
 
     def load(self, scene: str) -> None:
         """See Simulator. Raises DataError where too little floor is left to walk on."""
-        self.building = build(seed_of_scene(scene), self.rooms)
-        self.grid = NavigationGrid(self.building.plan, self.building.obstacles)
+        files = read_scene(Path(scene)) if scene.endswith(".stage_config.json") else self.built(seed_of_scene(scene))
+        self.grid, self.scene_graph = files.grid, files.graph
         area = float(self.grid.free.sum()) * 0.05**2
         if area < LEAST_FLOOR:
             raise DataError(f"Scene {scene} has {area:.1f} square metres of connected floor; {LEAST_FLOOR} are needed.")
-        self.renderer.show(self.building.mesh)
+        self.renderer.show(files.mesh)
         self.name = scene
+
+    def built(self, seed: int) -> SceneFiles:
+        """The building of a seed."""
+        building = build(seed, self.rooms)
+        return SceneFiles(building.mesh, building.graph, grid_of_plan(building.plan, building.obstacles))
 
     @property
     def scene(self) -> str:
@@ -55,7 +67,7 @@ class EmbeddedSimulator(Simulator):
     @property
     def graph(self) -> SceneGraph:
         """See Simulator."""
-        return self.building.graph
+        return self.scene_graph
 
     def render(self, pose: Points, camera: Camera) -> Observation:
         """See Simulator."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tasks.collect.camera import Camera, camera_pose
 from tasks.collect.embedded.building import Building, build
-from tasks.collect.embedded.navigation import NavigationGrid
+from tasks.collect.embedded.floors import grid_of_plan
 from tasks.collect.embedded.plans import LEAST_SIDE, floor_plan
 from tasks.collect.embedded.renderer import Renderer
 from tasks.collect.embedded.rooms import FloorPlan, shared_edge
@@ -110,7 +110,7 @@ def extent(thing: object) -> tuple[float, float]:
 
 def test_every_room_can_be_walked_into(buildings: list[Building]) -> None:
     for building in buildings:
-        grid = NavigationGrid(building.plan, building.obstacles)
+        grid = grid_of_plan(building.plan, building.obstacles)
         rows, columns = np.nonzero(grid.free)
         points = grid.point_of(rows, columns)
         for room in building.graph.rooms:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tasks.collect.embedded.floors import grid_of_plan
 from tasks.collect.embedded.navigation import MOVES, RADIUS, NavigationGrid
 from tasks.collect.embedded.rooms import FloorPlan, Opening, Rect, RoomPlan
 
@@ -16,14 +17,14 @@ from tasks.collect.embedded.rooms import FloorPlan, Opening, Rect, RoomPlan
 def hall(*obstacles: Rect) -> NavigationGrid:
     """One room of 8 x 6 m around the origin."""
     plan = FloorPlan((RoomPlan("living room", Rect(-4, -3, 4, 3)),), (), (), None, 2.6)
-    return NavigationGrid(plan, obstacles)
+    return grid_of_plan(plan, obstacles)
 
 
 def two_rooms(leaf: bool) -> NavigationGrid:
     """Two rooms of 4 x 4 m side by side, with or without a door of a metre between them at z = 0."""
     rooms = (RoomPlan("bedroom", Rect(-4, -2, 0, 2)), RoomPlan("kitchen", Rect(0, -2, 4, 2)))
     doors = (Opening("z", 0.0, -0.5, 0.5, 0.0, 2.0, (0, 1)),) if leaf else ()
-    return NavigationGrid(FloorPlan(rooms, doors, (), None, 2.6), ())
+    return grid_of_plan(FloorPlan(rooms, doors, (), None, 2.6), ())
 
 
 def point(x: float, z: float) -> np.ndarray:

@@ -1,0 +1,107 @@
+"""Writes a building as files that habitat-sim loads: GLB, stage config, semantics, and the navigation grid.
+
+`python -m tasks.collect.embedded.export FOLDER SEED [SEED ...]` writes buildings and a scene dataset config with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.collect.embedded import glb
+from tasks.collect.embedded.atlas import bake_atlas
+from tasks.collect.embedded.building import Building, build
+from tasks.collect.embedded.floors import grid_of_plan, write_grid
+from tasks.collect.simulator import SceneGraph
+
+DESCRIPTOR_TITLE = "HM3D Semantic Annotations"
+DATASET_CONFIG = "buildings.scene_dataset_config.json"
+
+
+def export(building: Building, name: str, folder: Path) -> Path:
+    """Write `name`.glb and all that belongs to it; returns the stage config, which names the rest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mesh = building.mesh
+    atlas = bake_atlas(mesh)
+    ok, png = cv2.imencode(".png", atlas.image[..., ::-1])
+    assert ok, "OpenCV could not encode the atlas"
+    glb.textured(mesh.positions, atlas.uv.astype(np.float32), mesh.faces, png.tobytes()).save(folder / f"{name}.glb")
+    codes = id_colours(len(building.graph.objects))
+    vertex = np.ones((len(mesh.ids), 4), dtype=np.float32)
+    vertex[:, :3] = linear(codes[mesh.ids - 1] / 255)
+    glb.coloured(mesh.positions, vertex, mesh.faces).save(folder / f"{name}.semantic.glb")
+    (folder / f"{name}.semantic.txt").write_text(descriptor(building.graph, codes))
+    write_json(folder / f"{name}.scene.json", {"id": name, **building.graph.as_json()})
+    write_grid(grid_of_plan(building.plan, building.obstacles), folder / f"{name}.navigation.png")
+    config = folder / f"{name}.stage_config.json"
+    write_json(config, stage_config(name))
+    return config
+
+
+def stage_config(name: str) -> dict[str, Any]:
+    """Habitat's stage attributes. Without `up` and `front` a GLB is taken for a z-up scan and comes out rotated."""
+    axes = {"up": [0, 1, 0], "front": [0, 0, -1]}
+    return {
+        "render_asset": f"{name}.glb",
+        "semantic_asset": f"{name}.semantic.glb",
+        "semantic_descriptor_filename": f"{name}.semantic.txt",
+        "has_semantic_textures": False,
+        "units_to_meters": 1.0,
+        "shader_type": "flat",
+        "requires_lighting": False,
+        **axes,
+        **{f"semantic_{axis}": value for axis, value in axes.items()},
+    }
+
+
+def id_colours(count: int) -> NDArray[np.int64]:
+    """[count, 3] distinct sRGB codes 0..255 for ids from 1, none black: an odd factor permutes the 24-bit numbers."""
+    numbers = (np.arange(1, count + 1) * 0x9E3779B1) % 2**24
+    return np.stack([numbers >> 16, (numbers >> 8) & 255, numbers & 255], axis=1)
+
+
+def linear(srgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear light of sRGB values in 0..1 (IEC 61966-2-1): glTF's colours are linear, the descriptor's are not."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def srgb(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `linear`."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)
+
+
+def descriptor(graph: SceneGraph, codes: NDArray[np.int64]) -> str:
+    """The text that tells habitat which colour is which object: `id,RRGGBB,"category",room` a line."""
+    names = [bytes(code.tolist()).hex().upper() for code in codes]
+    lines = [f'{thing.id},{names[thing.id - 1]},"{thing.category}",{thing.room}' for thing in graph.objects]
+    return "\n".join([DESCRIPTOR_TITLE, *lines]) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Readable JSON, the same for equal values."""
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write buildings by seed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tasks.collect.embedded.export", description="Write buildings for habitat-sim."
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("seeds", type=int, nargs="+")
+    parser.add_argument("--rooms", type=int, nargs=2, default=(4, 10), metavar=("FEWEST", "MOST"))
+    args = parser.parse_args(argv)
+    for seed in args.seeds:
+        print(export(build(seed, tuple(args.rooms)), f"b{seed}", args.folder))
+    write_json(args.folder / DATASET_CONFIG, {"stages": {"paths": {".json": ["*.stage_config.json"]}}})
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
