@@ -67,11 +67,11 @@ class Engine:
         """Take `accumulation` batches and update once. Raises `Diverged` when the guard says to go back."""
         began, waiting = time.perf_counter(), 0.0
         sums: dict[str, Tensor] = {}
-        for _ in range(self.phase.accumulation):
+        for part in range(1, self.phase.accumulation + 1):
             asked = time.perf_counter()
             batch = next(batches)
             waiting += time.perf_counter() - asked
-            for name, value in self.sharded.accumulate(batch).items():
+            for name, value in self.sharded.accumulate(batch, last=part == self.phase.accumulation).items():
                 sums[name] = sums.get(name, 0) + value / self.phase.accumulation
         means, stop = self._over_ranks(sums)
         norms = self.sharded.norms()

@@ -54,8 +54,9 @@ class Sharded:
         if phase.zero == 3:
             self._keep_small_gathered()
 
-    def accumulate(self, batch: Batch) -> dict[str, Tensor]:
-        """Forward and backward of one batch; after the last of an update the gradients are averaged over the ranks."""
+    def accumulate(self, batch: Batch, last: bool) -> dict[str, Tensor]:
+        """Forward and backward of one batch; after the `last` of an update the ranks average gradients."""
+        self.engine.set_gradient_accumulation_boundary(last)
         loss, terms = self.engine(batch.to(self.device))
         self.engine.backward(loss)
         return {"loss": loss.detach(), **terms}

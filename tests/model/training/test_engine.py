@@ -115,8 +115,8 @@ def poison(monkeypatch: pytest.MonkeyPatch, steps: set[int]) -> None:
 
     plain, count = Sharded.accumulate, iter(range(1000))
 
-    def accumulate(self: Sharded, batch: Batch) -> dict[str, torch.Tensor]:
-        terms = plain(self, batch)
+    def accumulate(self: Sharded, batch: Batch, last: bool) -> dict[str, torch.Tensor]:
+        terms = plain(self, batch, last)
         return {**terms, "loss": terms["loss"] * float("nan")} if next(count) in steps else terms
 
     monkeypatch.setattr(engine_module.Sharded, "accumulate", accumulate)
