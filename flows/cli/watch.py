@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -154,11 +155,20 @@ def found(run: str) -> UUID:
 
 def last_night(client: SyncPrefectClient) -> UUID:
     """The night that was submitted last."""
-    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    from prefect.client.schemas.filters import (
+        FlowFilter,
+        FlowFilterName,
+        FlowRunFilter,
+        FlowRunFilterExpectedStartTime,
+    )
     from prefect.client.schemas.sorting import FlowRunSort
 
+    due = FlowRunFilterExpectedStartTime(before_=datetime.now(UTC))  # nights of the schedule lie in the future
     nights = client.read_flow_runs(
-        flow_filter=FlowFilter(name=FlowFilterName(any_=["nightly"])), sort=FlowRunSort.START_TIME_DESC, limit=1
+        flow_filter=FlowFilter(name=FlowFilterName(any_=["nightly"])),
+        flow_run_filter=FlowRunFilter(expected_start_time=due),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=1,
     )
     if not nights:
         raise UsageError("No night has been submitted yet: `backsight run nightly --watch` submits one.")
