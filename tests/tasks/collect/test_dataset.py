@@ -17,10 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.collect.dataset import INDEX_COLUMNS, collect_into, part_path
+from tasks.collect.embedded.building import build
+from tasks.collect.embedded.export import export
 from tasks.collect.schedule import scenes_of, shards_of
 from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
 from tasks.collect.tars import TarWriter
-from tasks.errors import BacksightError, UsageError
+from tasks.errors import BacksightError, DataError, UsageError
 from tests.tasks.collect.conftest import SMALL, Collected
 
 
@@ -207,6 +209,24 @@ def test_hard_walks_stay_in_training_scenes() -> None:
     foreign = plan.model_copy(update={"hard": (HardView(scene=held, position=(0, 0, 0)),)})
     with pytest.raises(UsageError, match="held-out"):
         shards_of(foreign, 3)
+
+
+def test_listed_scenes_are_walked_and_a_bad_one_is_skipped_counted_and_told(tmp_path: Path) -> None:
+    good = str(export(build(3, (4, 4)), "b3", tmp_path / "scenes"))
+    missing = str(tmp_path / "scenes" / "gone.stage_config.json")
+    plan = CollectPlan(
+        train=SplitPlan(scenes=1, episodes=2), val_seen=SplitPlan(scenes=0), val_unseen=SplitPlan(scenes=1),
+        sealed=SplitPlan(scenes=0), scene_list=(good, missing), most_bad_scenes=0.5, steps=16,
+    )  # fmt: skip
+    summary = collect_into(tmp_path / "out", plan, 0, 1, lambda _: None)
+    assert summary.scenes == {"train": 1} and summary.episodes == 2
+    assert list(summary.unusable) == [missing] and "gone" in summary.unusable[missing]
+    strict = plan.model_copy(update={"most_bad_scenes": 0.1})
+    with pytest.raises(DataError, match="1 of 2 scenes"):
+        collect_into(tmp_path / "strict", strict, 0, 1, lambda _: None)
+    short = plan.model_copy(update={"scene_list": (good,)})
+    with pytest.raises(UsageError, match="scene_list has 1"):
+        shards_of(short, 0)
 
 
 def test_a_worker_that_dies_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

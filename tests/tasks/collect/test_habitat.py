@@ -27,7 +27,7 @@ def test_without_habitat_the_sentence_says_how_to_get_it() -> None:
 
 
 def test_a_missing_scene_dataset_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nowhere.json"):
+    with pytest.raises(UsageError, match=r"nowhere\.json"):
         HabitatSimulator(str(tmp_path / "nowhere.json"), (64, 64))
 
 
