@@ -95,8 +95,10 @@ def visits_of(plan: CollectPlan, seed: int, split: Split) -> list[Visit]:
 
 
 def slug(scene: str) -> str:
-    """A scene's name as it may stand in an episode's id: no dots, no slashes."""
-    return "".join(c if c.isalnum() else "_" for c in scene)
+    """A scene's name as it may stand in an episode's id: no dots, no slashes; of a path its file's name and a digest."""
+    name = scene.rsplit("/", 1)[-1].split(".", 1)[0]
+    plain = "".join(c if c.isalnum() else "_" for c in name)
+    return plain if plain == scene else f"{plain[:40]}_{seed_of('scene name', scene):08x}"
 
 
 def stratum_of(shares: dict[Stratum, float], seed: int, episode: str) -> Stratum:
