@@ -158,7 +158,9 @@ def unlabelled(r: Recording, _: Collection) -> None:
 
 
 def instruction_of_another(r: Recording, collection: Collection) -> None:
-    r.instruction = r.told = "Walk past the drum kit and stop next to the treadmill."
+    things = {scene["id"]: {thing["category"] for thing in scene["objects"]} for scene in collection.scenes}
+    foreign = sorted(set().union(*things.values()) - things[r.scene])
+    r.instruction = r.told = f"Walk past the {foreign[0]} and stop next to the {foreign[-1]}."
 
 
 def instruction_differs(r: Recording, _: Collection) -> None:
