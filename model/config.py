@@ -172,8 +172,8 @@ class LanguageConfig(Section):
 class HeadConfig(Section):
     """The heatmap head and the features that training may align."""
 
-    width: int = Field(128, ge=8, description="Width of the space in which queries and cells are compared.")
-    heads: int = Field(4, ge=1)
+    width: int = Field(96, ge=8, description="Width of the space in which queries and cells are compared.")
+    heads: int = Field(2, ge=1)
     near: bool = Field(True, description="Cells look at keyframes' patches the less, the farther these lie in space.")
     landing: bool = Field(True, description="Cells are told where they would lie in the keyframes' images.")
     alignment_layer: int = Field(1, ge=0, description="Language layer after which features are aligned across frames.")
