@@ -95,7 +95,7 @@ def visits_of(plan: CollectPlan, seed: int, split: Split) -> list[Visit]:
 
 
 def slug(scene: str) -> str:
-    """A scene's name as it may stand in an episode's id: no dots, no slashes; of a path its file's name and a digest."""
+    """A scene's name as it may stand in an episode's id: no dots, no slashes; of a path, file name and digest."""
     name = scene.rsplit("/", 1)[-1].split(".", 1)[0]
     plain = "".join(c if c.isalnum() else "_" for c in name)
     return plain if plain == scene else f"{plain[:40]}_{seed_of('scene name', scene):08x}"
