@@ -60,8 +60,7 @@ class Board:
                 self.say(report.text)
             return
         bar, last = self._drawn.get(report.label, (None, -EVERY_SECONDS))
-        full = report.total is not None and report.done >= report.total
-        if bar is not None and not full and self.clock() - last < EVERY_SECONDS:
+        if bar is not None and not finished(report) and self.clock() - last < EVERY_SECONDS:
             return
         self._drawn[report.label] = (self._draw(bar, report), self.clock())
 
@@ -71,7 +70,7 @@ class Board:
 
         try:
             if bar is None:
-                key = slug(f"{self.stage}-{report.label}")
+                key = slug(report.label if self.stage in report.label else f"{self.stage}-{report.label}")
                 return self.bars.create(key, percent(report), described_in_full(report))
             self.bars.update(bar, percent(report), described_in_full(report))
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
@@ -86,11 +85,16 @@ def percent(report: Progress) -> float:
     return min(100.0, 100.0 * report.done / report.total) if report.total else 0.0
 
 
+def finished(report: Progress) -> bool:
+    """Whether nothing is left to do."""
+    return report.total is not None and report.done >= report.total
+
+
 def described_in_full(report: Progress) -> str:
     """`walks: 12 of 40 scene · 0:34 to go · loss 0.31`."""
     total = "" if report.total is None else f" of {report.total:g}"
     words = [f"{report.label}: {report.done:g}{total} {report.unit}".rstrip()]
-    if report.eta_s is not None:
+    if report.eta_s is not None and not finished(report):
         words.append(f"{clock_time(report.eta_s)} to go")
     return " · ".join([*words, *filter(None, [described(dict(report.detail))])])
 

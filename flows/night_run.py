@@ -125,7 +125,7 @@ class NightRun:
         """All steps, then the report."""
         preset = load_preset(self.request.preset, self.request.changed)
         night = Night(preset, self.seed, champion(self.store))
-        get_run_logger().info("Night of preset %s, seed %d.", self.request.preset, self.seed)
+        get_run_logger().info("Night of preset %s, seed %d.", self.preset_name, self.seed)
         try:
             while step := night.next_step():
                 line = self._take(night, step)
@@ -197,7 +197,7 @@ class NightRun:
         pictures = pictures_of(self.lines)
         links = {"Prefect": flow_run_page(flow_run.id), "MLflow": self.tracked.url}
         record = NightRecord(
-            preset=self.request.preset,
+            preset=self.preset_name,
             seed=self.seed,
             lines=tuple(self.lines),
             wall=max(time.time() - self.asked_at.timestamp(), 0.001),
@@ -205,23 +205,25 @@ class NightRun:
             flow_run_id=str(flow_run.id),
         )
         report = read_report(self.store, record, {name: link for name, link in links.items() if link})
-        self._show(report, pictures)
-        self._keep(report)
+        page = report.markdown([(picture.title, picture.address) for picture in pictures])
+        self._show(report, page, pictures)
+        self._keep(report, page)
         id = record.publish(self.store)
         self._label(NightFacts(self.seed, self.tracked.id, id))
         return report
 
-    def _show(self, report: NightReport, pictures: list[Picture]) -> None:
-        shown = pictures[:MOST_IMAGES]
-        create_table_artifact([line.model_dump(mode="json") for line in report.record.lines], key="night-stages")
-        create_markdown_artifact(report.markdown([(p.title, p.address) for p in shown]), key="night-report")
-        for picture in shown:
+    def _show(self, report: NightReport, page: str, pictures: list[Picture]) -> None:
+        """The report on Prefect's page."""
+        table = [line.model_dump(mode="json") for line in report.record.lines]
+        create_table_artifact(table, key="night-stages", description=report.title)
+        create_markdown_artifact(page, key="night-report", description=report.title)
+        for picture in pictures[:MOST_IMAGES]:
             create_image_artifact(picture.address, key=f"night-{slug(picture.title)}", description=picture.title)
 
-    def _keep(self, report: NightReport) -> None:
+    def _keep(self, report: NightReport, page: str) -> None:
         """The report in MLflow."""
         with tempfile.TemporaryDirectory() as scratch:
-            for name, text in (("report.txt", report.text()), ("report.md", report.markdown())):
+            for name, text in (("report.txt", report.text()), ("report.md", page)):
                 path = Path(scratch) / name
                 path.write_text(text)
                 self.tracked.file(path)

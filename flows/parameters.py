@@ -108,11 +108,11 @@ EvaluationReference = Annotated[
     ),
 ]
 RivalReference = Annotated[
-    str,
+    str | None,
     Field(
         title="The champion's evaluation",
         pattern=REFERENCE,
-        description="Manifest id `evaluation/<digest>`, or `latest`: the present champion's on the same views.",
+        description="Manifest id `evaluation/<digest>`, or `latest`: the present champion's on the same views. None: there is none.",
     ),
 ]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.plan import Stage
 from flows.record import Line
 from tasks.settings import PlatformSettings
 
@@ -32,11 +33,11 @@ class Picture:
 
 
 def pictures_of(lines: Sequence[Line]) -> list[Picture]:
-    """All pictures of a night's steps; none where nothing is tracked."""
+    """All pictures of a night's steps, the evaluation's first; none where nothing is tracked."""
     server = PlatformSettings.load().mlflow_tracking_uri
     if server is None or not server.startswith("http"):
         return []
-    tracked = [line for line in lines if line.run_id]
+    tracked = sorted((line for line in lines if line.run_id), key=lambda line: line.step != Stage.EVALUATE)
     return [picture for line in tracked for picture in _listed(server.rstrip("/"), line.step, str(line.run_id))]
 
 

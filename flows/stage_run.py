@@ -101,6 +101,7 @@ def _tell(stage: Stage, result: StageResult, seconds: float) -> None:
     link = mlflow_page(result.run_id)
     facts = {"outcome": str(result.outcome), "seconds": f"{seconds:.1f}", "key": result.key, **result.outputs}
     title = f"{stage}: {result.outcome}"
-    create_markdown_artifact(result_markdown(title, facts, result.metrics, link), key=f"{stage}-result")
+    page = result_markdown(title, facts, result.metrics, link)
+    create_markdown_artifact(page, key=f"{stage}-result", description=title)
     with get_client(sync_client=True) as client:
         client.update_flow_run_labels(flow_run.id, StageFacts(result.key, seconds).labels())

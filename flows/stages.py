@@ -126,7 +126,7 @@ def evaluate(
 @flow
 def promote(
     evaluation: EvaluationReference = LATEST,
-    champion: RivalReference | None = LATEST,
+    champion: RivalReference = LATEST,
     preset: PresetName = "tiny",
     seed: StageSeed = 0,
     overrides: Overrides = {},  # noqa: B006

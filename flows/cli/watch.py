@@ -25,6 +25,9 @@ POLL_SECONDS = 1.0
 TAKEN_WITHIN = 20.0
 """Seconds after which a run that no worker has taken is worth a word."""
 
+MOST_NAMED = 6
+"""Pictures that are named; the folder holds all."""
+
 Take = Callable[[], Snapshot]
 
 
@@ -96,18 +99,13 @@ def print_night(record_id: str) -> None:
     saved = save(pictures_of(record.lines), picture_folder(record))
     if saved:
         click.echo(f"pictures: {len(saved)} in {saved[0].parent}, among them")
-        for path in shown_first(saved):
+        for path in saved[:MOST_NAMED]:
             click.echo(f"  {path}")
 
 
 def picture_folder(record: NightRecord) -> Path:
     """Where a night's pictures are saved."""
-    return home() / "pictures" / f"{Path(record.preset).stem}-{record.seed}"
-
-
-def shown_first(saved: list[Path], most: int = 6) -> list[Path]:
-    """A few pictures to name: the evaluation's first."""
-    return sorted(saved, key=lambda path: (not path.name.startswith("evaluate-"), path.name))[:most]
+    return home() / "pictures" / f"{record.preset}-{record.seed}"
 
 
 @click.command()

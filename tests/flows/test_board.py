@@ -51,9 +51,10 @@ def test_a_bar_is_drawn_at_once_then_at_most_once_a_second_and_when_it_is_full()
     board = scene.board()
     for done, now in [(0, 0.0), (1, 0.2), (2, 0.9), (3, 1.1), (4, 1.2), (10, 1.3)]:
         scene.now = now
-        board.show(Progress("walks", done, 10, "walk"))
+        board.show(Progress("walks", done, 10, "walk", 3.0))
     assert [share for _, share, _ in scene.bars.drawn] == [0, 30, 100]
     assert {bar for bar, _, _ in scene.bars.drawn} == {"collect-walks"}
+    assert "to go" not in scene.bars.drawn[-1][2]
 
 
 @given(st.lists(st.floats(0, 0.5), max_size=60))
@@ -71,7 +72,7 @@ def test_each_piece_of_work_has_a_bar_of_its_own() -> None:
     scene = Scene()
     board = scene.board()
     board.show(Progress("scenes", 1, 2))
-    board.show(Progress("walks", 1, 2))
+    board.show(Progress("collect walks", 1, 2))
     assert [bar for bar, _, _ in scene.bars.drawn] == ["collect-scenes", "collect-walks"]
 
 
