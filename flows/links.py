@@ -32,11 +32,3 @@ def mlflow_page(run_id: str | None) -> str | None:
     except (urllib.error.URLError, TimeoutError, KeyError):
         return None
     return f"{root}/#/experiments/{experiment}/runs/{run_id}"
-
-
-def mlflow_picture(run_id: str, path: str) -> str | None:
-    """A picture that a run keeps, as an address that a browser shows."""
-    server = PlatformSettings.load().mlflow_tracking_uri
-    if server is None or not server.startswith("http"):
-        return None
-    return f"{server.rstrip('/')}/get-artifact?path={path}&run_uuid={run_id}"

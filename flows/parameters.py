@@ -112,7 +112,7 @@ RivalReference = Annotated[
     Field(
         title="The champion's evaluation",
         pattern=REFERENCE,
-        description="Manifest id `evaluation/<digest>`, or `latest`: the present champion's on the same views. None: there is none.",
+        description="Manifest id `evaluation/<digest>`, or `latest`: the champion's on these views. None: a baseline.",
     ),
 ]
 

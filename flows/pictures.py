@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from flows.plan import Stage
 from flows.record import Line
+from tasks.errors import BacksightError
 from tasks.settings import PlatformSettings
 
 FOLDER = "pictures"
@@ -43,9 +45,7 @@ def pictures_of(lines: Sequence[Line]) -> list[Picture]:
 
 def _listed(server: str, step: str, run_id: str) -> Iterator[Picture]:
     asked = urllib.parse.urlencode({"run_id": run_id, "path": FOLDER})
-    with urllib.request.urlopen(f"{server}/api/2.0/mlflow/artifacts/list?{asked}", timeout=PATIENCE) as answer:
-        files = json.load(answer).get("files", [])
-    for file in files:
+    for file in json.loads(_read(f"{server}/api/2.0/mlflow/artifacts/list?{asked}")).get("files", []):
         if file["path"].endswith(".png"):
             at = urllib.parse.urlencode({"path": file["path"], "run_uuid": run_id})
             yield Picture(step, Path(file["path"]).name, f"{server}/get-artifact?{at}")
@@ -57,7 +57,14 @@ def save(pictures: Sequence[Picture], folder: Path) -> list[Path]:
     saved = []
     for picture in pictures:
         path = folder / f"{picture.step}-{picture.name}"
-        with urllib.request.urlopen(picture.address, timeout=PATIENCE) as answer:
-            path.write_bytes(answer.read())
+        path.write_bytes(_read(picture.address))
         saved.append(path)
     return saved
+
+
+def _read(address: str) -> bytes:
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            return bytes(answer.read())
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise BacksightError(f"MLflow did not give {address} ({error}): see `backsight status`.") from error

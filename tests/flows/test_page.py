@@ -77,5 +77,5 @@ def test_a_flow_is_started_from_the_page_and_completes(page: Page, stack: LocalS
     assert run["parameters"]["seed"] == SEED
     page.goto(f"{pages}/runs/flow-run/{run['id']}")
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible(timeout=5 * PATIENCE)
-    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("Artifacts", exact=True).first.click()
     expect(page.get_by_text("collect: succeeded").first).to_be_visible(timeout=PATIENCE)
