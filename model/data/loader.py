@@ -23,6 +23,10 @@ def training_batches(
     dataset = _Batches(reader, views)
     if workers == 0:
         return (_raised(dataset[index]) for index in range(first, stop))
+    # OpenCV's threads do not survive a fork, and a child that then asks for them waits for ever: end them before it.
+    import cv2
+
+    cv2.setNumThreads(1)
     loader = DataLoader(
         dataset,
         batch_size=None,
@@ -62,7 +66,4 @@ def _raised(batch: Batch | BacksightError) -> Batch:
 
 def _one_thread(_: int) -> None:
     """Loader processes stand beside training ranks: more threads would only take turns with them."""
-    import cv2
-
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
