@@ -57,7 +57,8 @@ class HeatmapHead(nn.Module):
         self.expand = nn.Linear(width, (config.grid // config.patches) ** 2 * inner)
         self.centre = nn.Linear(code_width(self.bands), inner) if self.bands else None
         self.cell_norm = nn.LayerNorm(inner)
-        self.landing = nn.Linear(LANDING, inner) if config.head.landing else None
+        # Over neighbours too, since the true maps are blurred by one cell.
+        self.landing = nn.Conv2d(LANDING, inner, 3, padding=1) if config.head.landing else None
         self.look = NearAttention(inner, width, config.head.heads, config.head.near)
         self.refine = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, inner))
         self.query = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, inner))
@@ -71,12 +72,17 @@ class HeatmapHead(nn.Module):
         plain = self._describe(patches.current, cells)
         found = self.look(plain, cells.centres, cells.known, patches.keyframes, patches.points, patches.known)
         if self.landing is not None:
-            found = found + self.landing(cells.landing)
+            found = found + self._land(self.landing, cells.landing)
         features = torch.cat([plain[:, None] + found, plain[:, None]], dim=1)
         features = features + self.refine(features)
         logits = self._compare(self.query(queries), features)
         classes = self.classes(features[:, :-1]).unflatten(2, (self.grid, self.grid)).movedim(-1, 2)
         return HeadOutput(logits, classes, self.turn(queries[:, -1]))
+
+    def _land(self, layer: nn.Module, landing: Tensor) -> Tensor:
+        """[B, K, U, w] -> [B, K, U, d] through a layer on maps."""
+        maps = landing.flatten(0, 1).transpose(1, 2).unflatten(-1, (self.grid, self.grid))
+        return layer(maps).flatten(2).transpose(1, 2).unflatten(0, landing.shape[:2])
 
     def _describe(self, current: Tensor, cells: Cells) -> Tensor:
         """f_u: [B, G * G, d], row by row."""

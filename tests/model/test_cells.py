@@ -49,3 +49,26 @@ def test_camera_of_the_current_view_is_the_frame() -> None:
     torch.testing.assert_close(geometry.world_points[:, -1, ..., 2], views.depth[:, -1])
     moved = replace(views, pose=torch.linalg.inv(views.pose[:, :1]) @ views.pose)
     torch.testing.assert_close(SensorsEncoder(NetworkConfig())(moved).points, geometry.points, atol=1e-5, rtol=1e-5)
+
+
+def test_depths_are_compared_with_what_the_keyframe_sees() -> None:
+    views = random_views(1, 3)
+    same_place = replace(views, pose=views.pose[:, -1:].expand_as(views.pose))
+    flat = torch.full_like(views.depth, 2.0)
+    nearer, farther = flat.clone(), flat.clone()
+    nearer[:, 0], farther[:, 1], flat[:, 2] = 1.0, 3.0, 0.0
+    depth = torch.cat([nearer[:, :1], farther[:, 1:2], flat[:, 2:3], flat[:, 3:]], dim=1)
+    cells = locate_cells(SensorsEncoder(NetworkConfig())(replace(same_place, depth=depth)), GRID, CPU)
+    behind, told = cells.landing[0, ..., 5::2], cells.landing[0, ..., 6::2]
+    assert (behind[0] > 0.9).all() and (behind[1] < -0.9).all() and (behind[2] == 0).all()
+    assert (told[:2] == 1).all() and (told[2] == 0).all()
+
+
+def test_points_of_a_cell_stay_in_their_cell() -> None:
+    views = random_views(1, 1)
+    same_place = replace(views, pose=views.pose[:, -1:].expand_as(views.pose), depth=torch.full_like(views.depth, 2.0))
+    depth = same_place.depth.clone()
+    depth[:, 0, 20:22, 40:42] = 1.0
+    cells = locate_cells(SensorsEncoder(NetworkConfig())(replace(same_place, depth=depth)), GRID, CPU)
+    hidden = (cells.landing[0, 0, :, 5:].unflatten(-1, (4, 2))[..., 0] > 0.5).nonzero()
+    assert hidden.tolist() == [[5 * GRID + 10, 0]]
