@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,18 @@ from tests.local_stack import LocalStack
 from tests.rclone_server import RcloneServer
 
 numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def honest_floats() -> None:
+    """Small floats count: a library that an earlier test called may have left this thread flushing them to zero.
+
+    Hypothesis refuses to draw floats in such a thread.
+    """
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -33,7 +34,7 @@ def training_batches(
         sampler=range(first, stop),
         num_workers=workers,
         prefetch_factor=PREFETCH,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_stand_beside,
     )
     return map(_raised, loader)
 
@@ -64,6 +65,11 @@ def _raised(batch: Batch | BacksightError) -> Batch:
     return batch
 
 
-def _one_thread(_: int) -> None:
-    """Loader processes stand beside training ranks: more threads would only take turns with them."""
+def _stand_beside(_: int) -> None:
+    """Loader processes stand beside training ranks: more threads would only take turns with them.
+
+    They leave when their rank does, not at a signal to the whole group: the rank needs them for its last update.
+    """
     torch.set_num_threads(1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PART = 16 * 2**20
 """Bytes of one part of a multipart upload."""
 CHUNK = 2**20
+TORN_READS = 4
+"""Reads of a small object that may be cut off, because a server without atomic replacement was writing it."""
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidTokenId", "ExpiredToken")
 FULL = ("XMinioStorageFull", "InsufficientStorage", "QuotaExceeded")
@@ -62,8 +64,17 @@ class Bucket:
         return found.value
 
     def get(self, key: str) -> Held | None:
-        """A small object; `None` = no such object."""
-        with self.told(key), absent_ok() as found, self._open(key) as response:
+        """A small object; `None` = no such object. A read that a replacement of the object cuts off is taken again."""
+        from urllib3.exceptions import ProtocolError
+
+        with self.told(key):
+            for _ in range(TORN_READS):
+                with contextlib.suppress(ProtocolError):
+                    return self._get(key)
+            return self._get(key)
+
+    def _get(self, key: str) -> Held | None:
+        with absent_ok() as found, self._open(key) as response:
             found.value = Held(response.read(), response.headers.get("etag", ""))
         return found.value
 

@@ -145,7 +145,7 @@ def test_a_failing_stage_gives_its_own_error_last(
     first: subprocess.CompletedProcess[str], stack: LocalStack, smoke: Path
 ) -> None:
     """`validate` is told to take every walk for blurred."""
-    failed = night(stack, smoke, "--set", "validation.gate.episodes=1000000")
+    failed = night(stack, smoke, "--set", "validation.pictures.detail=1000")
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith("error: validate failed: "), failed.stderr[-2000:]
     assert "Traceback" not in failed.stderr

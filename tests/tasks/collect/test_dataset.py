@@ -216,7 +216,7 @@ def test_listed_scenes_are_walked_and_a_bad_one_is_skipped_counted_and_told(tmp_
     missing = str(tmp_path / "scenes" / "gone.stage_config.json")
     plan = CollectPlan(
         train=SplitPlan(scenes=1, episodes=2), val_seen=SplitPlan(scenes=0), val_unseen=SplitPlan(scenes=1),
-        sealed=SplitPlan(scenes=0), scene_list=(good, missing), most_bad_scenes=0.5, steps=16,
+        sealed=SplitPlan(scenes=0), scene_list=(good, missing), most_bad_scenes=0.5, strata={Stratum.FORWARD: 1.0},
     )  # fmt: skip
     summary = collect_into(tmp_path / "out", plan, 0, 1, lambda _: None)
     assert summary.scenes == {"train": 1} and summary.episodes == 2
