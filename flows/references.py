@@ -12,7 +12,6 @@ from tasks.spec import ManifestId
 
 if TYPE_CHECKING:
     from tasks.preset import Preset
-
     from tasks.store import ArtefactStore
 
 KIND = "latest"
