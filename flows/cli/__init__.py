@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("flows.cli.stack:down", "Stop the local stack; its data stays."),
     "status": ("flows.cli.stack:status", "Show the services of the local stack, their addresses and health."),
     "deploy": ("flows.cli.run:deploy", "Register the deployments: one a stage, and the night with its schedule."),
+    "plan": ("flows.cli.plan:plan", "Show what a night, or a preset's network, would take before anything runs."),
     "run": ("flows.cli.run:run", "Submit a night or a stage, and watch it if asked to."),
     "watch": ("flows.cli.watch:watch", "Watch a run that was submitted before."),
     "cancel": ("flows.cli.watch:cancel", "End a run and all that it has launched."),
