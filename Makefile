@@ -27,7 +27,7 @@ lint:  ## Style, types, and who may import whom
 bench:  ## What is measured
 	$(INSTALL) mesa
 	@for file in tests/benchmarks/[a-z]*.py; do \
-	    name=$$(basename $$file .py); echo "== $$name"; $(BIN)/python -m tests.benchmarks.$$name || exit 1; \
+	    name=$$(basename $$file .py); echo "== $$name"; $(BIN)/backsight bench $$name || exit 1; \
 	done
 
 lock:  ## requirements.lock anew from pyproject.toml; torch and its CUDA parts depend on the machine and stay out

@@ -1,6 +1,6 @@
 """Label throughput on one thread: pairs a second at several sizes, beside a per-pixel Python loop over the same pairs.
 
-`python -m tests.benchmarks.labels [--json]`. Prints; judges nothing.
+`backsight bench labels [--json]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def best_seconds(work: Callable[[], object], budget: float) -> float:
     return best
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print the figures as a table or as JSON."""
     parser = argparse.ArgumentParser(description="Measure how many label pairs a second one core makes.")
     parser.add_argument("--json", action="store_true", help="print JSON")
     found = measure()
-    if parser.parse_args().json:
+    if parser.parse_args(argv).json:
         print(json.dumps({"labels": found}))
         return
     print("pixels  pairs/s  Python loop  ratio")

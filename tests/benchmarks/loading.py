@@ -1,6 +1,6 @@
 """Batches a loader gives: items a second on one core, beside the bare decoding of the same frames and the bare labels.
 
-`python -m tests.benchmarks.loading [--json]`. Prints; judges nothing.
+`backsight bench loading [--json]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ def rate(work: Callable[[], None], clock: Callable[[], float]) -> float:
     return BATCHES * BATCH / (clock() - began)
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print the figures, as JSON if asked."""
     parser = argparse.ArgumentParser(description="Measure the loader against bare decoding and bare labels.")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     found = measure()
     print(json.dumps({"loading": found}) if arguments.json else "\n".join(f"{k}: {v:.0f}" for k, v in found.items()))
 

@@ -1,6 +1,6 @@
 """The embedded simulator's speed: frames a second and core, recording, building, and end to end; memory over time.
 
-`python -m tests.benchmarks.render [--json] [--size 224] [--frames 200] [--soak 2000]`. Prints; judges nothing.
+`backsight bench render [--json] [--size 224] [--frames 200] [--soak 2000]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -74,14 +74,14 @@ def grown(simulator: EmbeddedSimulator, camera: Camera, poses: list[np.ndarray],
     return (psutil.Process().memory_info().rss - before) / 2**20
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print the figures, as JSON if asked."""
     parser = argparse.ArgumentParser(description="Measure the embedded simulator.")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--size", type=int, default=224, help="pixels a side")
     parser.add_argument("--frames", type=int, default=200, help="frames to time")
     parser.add_argument("--soak", type=int, default=2000, help="frames over which memory is watched")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     # One thread, so that the figures are those of one core.
     os.environ["LP_NUM_THREADS"] = "0"
     found = measure(arguments.size, arguments.frames, arguments.soak)

@@ -1,6 +1,6 @@
 """The `enhanced` sampler's lazy greedy against the plain one on 128 candidates: seconds, ratio, and the same picks.
 
-`python -m tests.benchmarks.sampling [--json]`. Prints; judges nothing.
+`backsight bench sampling [--json]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def measure() -> dict[str, float | bool | dict[str, float]]:
     }
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print the figures, as JSON if asked."""
     parser = argparse.ArgumentParser(description="Measure the lazy greedy sampler against the plain one.")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     found = measure()
     print(json.dumps({"sampling": found}) if arguments.json else "\n".join(f"{k}: {v}" for k, v in found.items()))
 

@@ -1,6 +1,6 @@
 """The local stack's own times on this machine: a first `up`, one that finds all well, one after each SIGKILL, `down`.
 
-`python -m tests.benchmarks.stack [--json]`. Prints; judges nothing. Starts a stack of its own, on ports of its own.
+`backsight bench stack [--json]`. Prints; judges nothing. Starts a stack of its own, on ports of its own.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    as_json = parser.parse_args().json
+    as_json = parser.parse_args(argv).json
     found = measure()
     lines = (f"{name:<36} {value:8.1f}" for name, value in found.items())
     print(json.dumps(found) if as_json else "\n".join(lines))

@@ -1,6 +1,6 @@
 """What an update costs beside a bare torch loop over the same network and batches, in processor time of one rank.
 
-`python -m tests.benchmarks.training [--json]`. Prints; judges nothing.
+`backsight bench training [--json]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -93,11 +93,11 @@ def milliseconds(step: Callable[[Batch], object], batches: list[Batch]) -> float
     return statistics.median(times[WARM:])
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     """Print the figures, as JSON if asked."""
     parser = argparse.ArgumentParser(description="Measure the engine's overhead over a bare loop.")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     found = measure()
     print(json.dumps({"training": found}) if arguments.json else "\n".join(f"{k}: {v:.3f}" for k, v in found.items()))
 

@@ -1,0 +1,60 @@
+"""`backsight bench NAME`: what is measured, each by one module that prints its figures (`--json`: one JSON object)."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from importlib import import_module
+
+import click
+
+from tasks.errors import UsageError
+from tasks.spec import HOUSE
+
+BENCHMARKS: dict[str, tuple[str, str]] = {
+    "labels": ("tests.benchmarks.labels", "Label pairs a second, beside a plain Python loop."),
+    "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),
+    "render": ("tests.benchmarks.render", "The embedded simulator: frames a second, recording, buildings, memory."),
+    "sampling": ("tests.benchmarks.sampling", "The `enhanced` sampler, beside a plain greedy."),
+    "stack": ("tests.benchmarks.stack", "Seconds to start, heal and stop a local stack, and its memory."),
+    "training": ("tests.benchmarks.training", "An update of the engine, beside a bare torch loop."),
+}
+"""Name -> (module with `main(argv)`, one line of help). The module is imported when its benchmark runs, not before."""
+
+CHECKOUT = "tests.benchmarks."
+"""Benchmarks that compare with the tests' slow twins (loops, brute force) live with them, in the source."""
+
+
+@click.group()
+def bench() -> None:
+    """Measure a part on this machine; every benchmark takes --json and tells its other options with --help."""
+
+
+def run_benchmark(name: str, module: str, arguments: tuple[str, ...]) -> int:
+    """Import a benchmark and run it. Raises UsageError where the package was installed without its source."""
+    if module.startswith(CHECKOUT):
+        if not (HOUSE / "tests" / "benchmarks").is_dir():
+            raise UsageError(f"The benchmark {name} is part of the source: clone the repository, run it there.")
+        if str(HOUSE) not in sys.path:
+            sys.path.insert(0, str(HOUSE))
+    # argparse tells its usage under this name.
+    sys.argv[0] = f"backsight bench {name}"
+    return import_module(module).main(list(arguments)) or 0
+
+
+def add(name: str, module: str, line: str) -> None:
+    """Make one row of the table a sub-command that hands all its arguments on, `--help` too."""
+    bench.add_command(
+        click.Command(
+            name,
+            callback=partial(run_benchmark, name, module),
+            params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+            context_settings={"ignore_unknown_options": True},
+            add_help_option=False,
+            short_help=line,
+        )
+    )
+
+
+for _name, (_module, _line) in BENCHMARKS.items():
+    add(_name, _module, _line)
