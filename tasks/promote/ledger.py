@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tasks.errors import DataError
 from tasks.promote.gate import Ruling
@@ -13,21 +14,42 @@ from tasks.store import ArtefactStore, Manifest
 KIND = "ledger"
 
 
+class Act(StrEnum):
+    """What an entry records."""
+
+    VERDICT = "verdict"
+    """The gate has judged a challenger."""
+    APPROVAL = "approval"
+    """A person lets a winner take the champion's place."""
+    REFUSAL = "refusal"
+    """A person does not, or it came too late: the champion stays."""
+    EXPIRY = "expiry"
+    """Nobody answered in time: the champion stays."""
+    ROLLBACK = "rollback"
+    """A person restores a former champion."""
+
+
 class Entry(Frozen):
-    """One recorded verdict, and who is champion from here on."""
+    """One recorded act, and who is champion from here on."""
 
     number: int = 0
     """0 for the first; one more than the entry before."""
+    act: Act = Act.VERDICT
     verdict: ManifestId
+    """The verdict that is recorded or answered; for a rollback, the one that once made the restored model champion."""
     checkpoint: ManifestId
-    """The challenger that was judged."""
+    """The challenger that was judged, or the model that is restored."""
     ruling: Ruling
+    why: str = ""
+    """The person's reason; for a verdict, why its winner was held back."""
+    awaits: str = ""
+    """Until when a person may answer, ISO 8601 in UTC; empty where nobody is asked."""
     champion: ManifestId | None = None
     """Checkpoint that is champion after this entry."""
     former: ManifestId | None = None
     """Checkpoint that was champion before that one."""
     by: str
-    """Who ran the gate: user@host."""
+    """Who acted: user@host of the gate or of the command, or the name that a person gave on the form."""
     at: str
     """When, ISO 8601 in UTC."""
 

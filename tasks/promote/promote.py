@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
-import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tasks import tracking
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.promote.gate import Ruling
+from tasks.promote.hold import Hold, hold_on, person
 from tasks.promote.ledger import Entry, Ledger
 from tasks.promote.page import verdict_page
 from tasks.promote.registry import ModelRegistry
@@ -82,7 +81,8 @@ def record(store: ArtefactStore, ledger: Ledger, settlement: Settlement, verdict
         if champion == verdict.checkpoint:
             return
         require_current(verdict, champion)
-        entry = entry_for(verdict, id, champion, head.entry.former if head else None)
+        hold = hold_on(verdict, ledger, datetime.now(UTC))
+        entry = entry_for(verdict, id, champion, head.entry.former if head else None, hold)
         if entry.champion == verdict.checkpoint and not store.complete(verdict.checkpoint):
             raise DataError(f"Files of {verdict.checkpoint} are gone from the artefact store: train it again.")
         # Another machine, whose lock is not ours, may be first: then decide anew.
@@ -106,16 +106,20 @@ def require_current(verdict: Verdict, champion: ManifestId | None) -> None:
     )
 
 
-def entry_for(verdict: Verdict, id: ManifestId, champion: ManifestId | None, former: ManifestId | None) -> Entry:
+def entry_for(
+    verdict: Verdict, id: ManifestId, champion: ManifestId | None, former: ManifestId | None, hold: Hold | None
+) -> Entry:
     """The ledger's entry for a verdict, given the champion until now and the one before."""
-    promoted = verdict.decision.ruling is Ruling.PROMOTE
+    promoted = verdict.decision.ruling is Ruling.PROMOTE and hold is None
     return Entry(
         verdict=id,
         checkpoint=verdict.checkpoint,
         ruling=verdict.decision.ruling,
         champion=verdict.checkpoint if promoted else champion,
         former=champion if promoted else former,
-        by=f"{getpass.getuser()}@{platform.node()}",
+        why=hold.why if hold else "",
+        awaits=hold.until if hold else "",
+        by=person(),
         at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

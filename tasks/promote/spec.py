@@ -28,6 +28,10 @@ class Policy(Frozen):
     confidence: float = Field(0.95, ge=0.8, lt=1.0, description="Two-sided coverage of the intervals that decide.")
     resamples: int = Field(4000, ge=1000, le=100_000, description="Bootstrap resamples of the scenes.")
     minimum_scenes: int = Field(5, ge=2, description="With fewer held-out scenes nothing is decided.")
+    people: Literal["auto", "ask", "never"] = Field(
+        "auto", description="What follows a win: the move (auto), a question to a person (ask), or nothing (never)."
+    )
+    answer_hours: float = Field(24.0, gt=0.0, le=24 * 90, description="With `ask`: no answer by then means no.")
     first: Literal["slot_mean", "train_mean", "centre", "uniform"] = Field(
         "slot_mean", description="Baseline that the challenger must beat where there is no champion yet."
     )
