@@ -85,6 +85,16 @@ class Attempt:
         ours = [p for p in everyone if (p.info["environ"] or {}).get(MARK) == str(self.folder)]
         return [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]
 
+    def heads(self) -> list[psutil.Process]:
+        """Those that no other process of the task has started: a wish to stop goes to them, as it does in a container.
+
+        They end their own in the right order: a training rank still needs its loaders for the last update.
+        """
+        shell = self.record().pid
+        task = [p for p in self.processes() if p.pid != shell]
+        pids = {p.pid for p in task}
+        return [p for p in task if _parent(p) not in pids]
+
 
 @dataclass
 class ProcessLauncher:
@@ -204,9 +214,8 @@ class ProcessLauncher:
     def _stop(self, attempt: Attempt, cause: Cause) -> None:
         if self._running(attempt):
             (attempt.folder / "stopped").write_text(cause)
-            asked = attempt.processes()
-            _send(asked, signal.SIGTERM)
-            psutil.wait_procs(asked, timeout=self.grace)
+            _send(attempt.heads(), signal.SIGTERM)
+            psutil.wait_procs(attempt.processes(), timeout=self.grace)
         self._sweep(attempt)
 
     def _sweep(self, attempt: Attempt) -> None:
@@ -240,6 +249,13 @@ def _same_process_lives(pid: int, created: float) -> bool:
         return abs(process.create_time() - created) < 0.01 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

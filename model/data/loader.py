@@ -68,8 +68,8 @@ def _raised(batch: Batch | BacksightError) -> Batch:
 def _stand_beside(_: int) -> None:
     """Loader processes stand beside training ranks: more threads would only take turns with them.
 
-    They leave when their rank does, not at a signal to the whole group: the rank needs them for its last update.
+    A terminal's Ctrl-C goes to the rank's whole group; the rank needs them for its last update and ends them itself,
+    with the SIGTERM that torch answers.
     """
     torch.set_num_threads(1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -30,6 +32,7 @@ from tests.published import NETWORK
 from tests.walks import box_files, box_walks
 
 SIDE = 32
+REPOSITORY = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,20 @@ def test_loader_processes_give_the_same_batches_in_the_same_order(
     assert [len(batch.row) for batch in alone] == [4, 4, 2] == [len(batch.row) for batch in helped]
     for one, two in zip(alone, helped, strict=True):
         assert_equal(one, two)
+
+
+def test_a_process_with_batches_still_to_come_ends_at_once(tmp_path: Path) -> None:
+    script = tmp_path / "leave.py"
+    script.write_text(
+        "import sys\n"
+        "from model.data.loader import training_batches\n"
+        "class Reader:\n"
+        "    def batch(self, views): return views\n"
+        "sys.unfinished = training_batches(Reader(), lambda index: [index], 0, 1000, workers=2)\n"
+        "print(next(sys.unfinished))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
+    assert done.stdout == "[0]\n" and done.returncode == 0, done.stderr
 
 
 def test_a_damaged_image_is_named_even_from_a_loader_process(dataset: WalkDataset, tmp_path: Path) -> None:
