@@ -40,9 +40,9 @@ class CameraHead(nn.Module):
             for block in self.trunk:
                 hidden = block(hidden, mask=mask)
             change = self.pose_branch(self.trunk_norm(hidden))
+            steps.append(encoding + change if steps else change)
             # The published head lets no gradient pass from one refinement to the one before.
-            encoding = encoding.detach() + change if steps else change
-            steps.append(encoding)
+            encoding = steps[-1].detach()
         return [_activate(step) for step in steps]
 
 
