@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("flows.cli.watch:watch", "Watch a run that was submitted before."),
     "cancel": ("flows.cli.watch:cancel", "End a run and all that it has launched."),
     "bench": ("flows.cli.bench:bench", "Measure a part on this machine: rendering, labels, training and others."),
+    "rollback": ("flows.cli.rollback:rollback", "Make a former champion the champion again, and say why."),
     "demo": ("flows.cli.run:demo", "Start the stack, run one whole night, show what came of it."),
 }
 """Name -> (`module:command`, one line of help). The module is imported when its command runs, not before."""
