@@ -19,7 +19,8 @@ def collect(spec: CollectSpec, context: StageContext) -> StageOutcome:
 
     folder = context.scratch / "dataset"
     shelf = StoreShelf(context.store, spec.plan, spec.seed)
-    with context.progress.track("collect", spec.plan.episodes, "episodes") as track:
+    asked = sum(shard.episodes for shard in shards_of(spec.plan, spec.seed))
+    with context.progress.track("collect", asked, "episodes") as track:
         summary = collect_into(
             folder, spec.plan, spec.seed, spec.workers, lambda name: track.advance(episode=name), shelf
         )

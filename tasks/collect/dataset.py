@@ -85,7 +85,7 @@ def assemble(folder: Path, plan: CollectPlan, shards: list[Shard]) -> Summary:
     scenes = {scene["id"]: scene for report in reports for scene in report.scenes}
     unusable = {name: why for report in reports for name, why in report.unusable.items()}
     summary = summarise(plan, reports, rows, scenes, unusable)
-    judge(plan, summary)
+    judge(plan, summary, {visit.scene for shard in shards for visit in shard.visits})
     write_index(folder / "index.parquet", rows)
     episodes = sorted((e for report in reports for e in report.episodes), key=lambda e: e["episode_id"])
     write_gzip(folder / "episodes.json.gz", with_vocabulary(episodes))
@@ -127,13 +127,12 @@ def summarise(
     )
 
 
-def judge(plan: CollectPlan, summary: Summary) -> None:
-    """Raise DataError for a dataset that is not worth publishing."""
-    asked = plan.train.scenes + plan.val_unseen.scenes + plan.sealed.scenes
-    if len(summary.unusable) > plan.most_bad_scenes * asked:
+def judge(plan: CollectPlan, summary: Summary, asked: set[str]) -> None:
+    """Raise DataError for a dataset that is not worth publishing; `asked`: the scenes that were to be used."""
+    if len(summary.unusable) > plan.most_bad_scenes * len(asked):
         name, why = next(iter(summary.unusable.items()))
         raise DataError(
-            f"{len(summary.unusable)} of {asked} scenes could not be used (allowed: {plan.most_bad_scenes:.0%}); "
+            f"{len(summary.unusable)} of {len(asked)} scenes could not be used (allowed: {plan.most_bad_scenes:.0%}); "
             f"first {name}: {why}"
         )
     if summary.frames == 0:
@@ -174,13 +173,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args(argv)
     plan = CollectPlan.model_validate_json(args.plan.read_text()) if args.plan else CollectPlan()
-    done = 0
+    done, asked = 0, sum(shard.episodes for shard in shards_of(plan, args.seed))
 
     def advance(episode: str) -> None:
         nonlocal done
         done += 1
-        if done % 20 == 0 or done == plan.episodes:
-            print(f"collected {done} of {plan.episodes} episodes", flush=True)
+        if done % 20 == 0 or done == asked:
+            print(f"collected {done} of {asked} episodes", flush=True)
 
     try:
         summary = collect_into(args.folder, plan, args.seed, args.workers, advance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.collect.given import GivenEpisode, chosen_episodes
 from tasks.collect.seeds import generator, seed_of
 from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
 from tasks.errors import UsageError
@@ -17,6 +18,8 @@ class Errand:
     stratum: Stratum
     goal: tuple[float, float, float] | None = None
     """`hard`: where it shall lead, metres."""
+    given: GivenEpisode | None = None
+    """From an episode file: what is walked and told instead of something made up."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,10 @@ def listed_scenes(plan: CollectPlan, split: Split) -> list[str]:
 def shards_of(plan: CollectPlan, seed: int) -> list[Shard]:
     """All shards of a dataset in order. Raises UsageError for hard views outside the training scenes."""
     groups: list[tuple[Split, tuple[Visit, ...]]] = []
+    if plan.episode_files:
+        check_scenes(plan)
     for split in Split:
-        visits = visits_of(plan, seed, split)
+        visits = given_visits(plan, split) if plan.episode_files else visits_of(plan, seed, split)
         size = plan.scenes_per_shard
         groups += [(split, tuple(visits[i : i + size])) for i in range(0, len(visits), size)]
     return [Shard(number, split, visits) for number, (split, visits) in enumerate(groups)]
@@ -92,6 +97,32 @@ def visits_of(plan: CollectPlan, seed: int, split: Split) -> list[Visit]:
         names = [f"{slug(scene)}-{split.value}-{k}" for k in range(part.episodes)]
         visits.append(Visit(scene, tuple(Errand(name, stratum_of(usual, base, name)) for name in names)))
     return visits + (hard_visits(plan, seed, part) if split is Split.TRAIN else [])
+
+
+def given_visits(plan: CollectPlan, split: Split) -> list[Visit]:
+    """A split's scenes and walks as its episode file has them, in the file's order, up to the split's numbers."""
+    if split not in plan.episode_files:
+        return []
+    source, part = plan.episode_files[split], plan.split(split)
+    by_scene: dict[str, list[Errand]] = {}
+    for episode in chosen_episodes(source):
+        scene = source.scene(episode.scene)
+        errands = by_scene.setdefault(scene, [])
+        errands.append(Errand(f"{slug(scene)}-{split.value}-{slug(episode.id)}", Stratum.FORWARD, given=episode))
+    return [Visit(scene, tuple(errands[: part.episodes])) for scene, errands in list(by_scene.items())[: part.scenes]]
+
+
+def check_scenes(plan: CollectPlan) -> None:
+    """Raise UsageError where a scene of one split's file is also in another's (but val_seen's, which are train's)."""
+    splits = [split for split in Split if split in plan.episode_files and split is not Split.VAL_SEEN]
+    known: dict[str, Split] = {}
+    for split in splits:
+        for visit in given_visits(plan, split):
+            if (other := known.setdefault(visit.scene, split)) is not split:
+                raise UsageError(
+                    f"collect.episode_files: the scene {visit.scene} is in {other.value} and in {split.value}; what is "
+                    "measured must not be trained on."
+                )
 
 
 def slug(scene: str) -> str:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from tasks.collect.camera import yaw_quaternion
-from tasks.collect.episodes import Episode, record
-from tasks.collect.schedule import Shard
+from tasks.collect.episodes import Episode, record, record_given
+from tasks.collect.schedule import Errand, Shard
 from tasks.collect.simulator import Observation, SceneGraph, Simulator
 from tasks.collect.spec import CollectPlan
 from tasks.collect.tars import TarWriter
@@ -53,12 +53,13 @@ def write_shard(
                 simulator.load(visit.scene)
             except DataError as error:
                 report.unusable[visit.scene] = str(error)
+                for errand in visit.errands:
+                    done(errand.episode)
                 continue
             if visit.scene not in {scene["id"] for scene in report.scenes}:
                 report.scenes.append(scene_entry(visit.scene, shard, simulator.graph))
             for errand in visit.errands:
-                goal = None if errand.goal is None else np.array(errand.goal)
-                episode = record(simulator, plan, seed, errand.episode, errand.stratum, rejected, goal)
+                episode = record_errand(simulator, plan, seed, errand, rejected)
                 if episode is None:
                     report.missing.append(errand.episode)
                 else:
@@ -67,6 +68,16 @@ def write_shard(
                 done(errand.episode)
     report.rejected = dict(sorted(rejected.items()))
     return report
+
+
+def record_errand(
+    simulator: Simulator, plan: CollectPlan, seed: int, errand: Errand, rejected: Counter[str]
+) -> Episode | None:
+    """The walk that an errand asks for, in the simulator's current scene."""
+    if errand.given is not None:
+        return record_given(simulator, plan, seed, errand.episode, errand.given, rejected)
+    goal = None if errand.goal is None else np.array(errand.goal)
+    return record(simulator, plan, seed, errand.episode, errand.stratum, rejected, goal)
 
 
 def png(image: np.ndarray) -> bytes:
@@ -116,7 +127,7 @@ def write_frame(writer: TarWriter, episode: Episode, shard: Shard, number: int, 
 
 def episode_entry(episode: Episode, shard: Shard, number: int) -> dict[str, Any]:
     """One episode in habitat-lab's VLN format (R2R-CE v1); what that has no word for stands under `info`."""
-    first = episode.stances[0]
+    first, given = episode.stances[0], episode.given
     path = [
         stance.position for i, stance in enumerate(episode.stances) if i == 0 or episode.actions[i - 1] == "forward"
     ]
@@ -126,18 +137,26 @@ def episode_entry(episode: Episode, shard: Shard, number: int) -> dict[str, Any]
         "scene_id": episode.scene,
         "start_position": rounded(first.position),
         "start_rotation": yaw_quaternion(first.heading),
-        "goals": [{"position": rounded(episode.goal), "radius": GOAL_RADIUS}],
-        "reference_path": [rounded(point) for point in path],
+        "goals": [{"position": rounded(episode.goal), "radius": given.radius if given else GOAL_RADIUS}],
+        "reference_path": [rounded(np.array(point)) for point in (given.path if given else path)],
         "instruction": {"instruction_text": episode.instructions["en"], "instruction_tokens": None},
         "info": {
             "geodesic_distance": round(episode.length, 4), "split": shard.split.value, "stratum": episode.stratum.value,
-            "style": episode.style, "instruction_zh": episode.instructions["zh"], "landmarks": list(episode.named),
+            "style": episode.style, "landmarks": list(episode.named), **languages(episode),
             "camera": {
                 "hfov": episode.camera.hfov, "height": episode.height, "pitch": float(np.degrees(episode.pitch)),
             },
             "frames": len(episode.frames),
         },
     }  # fmt: skip
+
+
+def languages(episode: Episode) -> dict[str, Any]:
+    """The instruction in other languages; of a public episode also its own id, language and role."""
+    chinese = {"instruction_zh": episode.instructions["zh"]} if "zh" in episode.instructions else {}
+    if (given := episode.given) is None:
+        return chinese
+    return chinese | {"source": given.kind, "source_id": given.id, "language": given.language, "role": given.role}
 
 
 def rounded(point: np.ndarray) -> list[float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -47,6 +49,32 @@ class HardView(Frozen):
     weight: float = Field(1.0, gt=0, description="Relative frequency among hard walks.")
 
 
+class EpisodeFile(Frozen):
+    """A public episode file (R2R-CE, RxR-CE, or our own) whose instructions and paths are walked in place of generated
+    ones."""
+
+    path: str = Field(description="The file: .json.gz or .json.")
+    sha256: str | None = Field(None, description="Digest of the file; left out, that of the file as it is now.")
+    scenes_dir: str = Field("", description="Folder that scene ids of the file are relative to.")
+    scenes: dict[str, str] = Field(
+        default_factory=dict, description="Scene id of the file -> scene of the simulator; other scenes are left out."
+    )
+    languages: tuple[str, ...] = Field((), description="RxR: languages that are walked (en-US, hi-IN); empty = all.")
+    roles: tuple[Literal["guide", "follower"], ...] = Field((), description="RxR: roles that are walked; empty = all.")
+
+    @model_validator(mode="after")
+    def pin(self) -> Self:
+        """Tie the plan to the file's content, so that a changed file is other work."""
+        if self.sha256 is None and (file := Path(self.path)).is_file():
+            object.__setattr__(self, "sha256", hashlib.sha256(file.read_bytes()).hexdigest())
+        return self
+
+    def scene(self, name: str) -> str:
+        """The simulator's name for a scene of the file."""
+        plain = name.removeprefix("data/scene_datasets/") if self.scenes_dir else name
+        return self.scenes.get(name) or str(Path(self.scenes_dir) / plain)
+
+
 class CollectPlan(Frozen):
     """The section `collect` of a preset. Two equal plans under one seed give the same bytes."""
 
@@ -56,6 +84,11 @@ class CollectPlan(Frozen):
         (),
         description="Scenes instead of procedural ones (habitat: handles; embedded: exported stage configs), "
         "dealt out in order: train, val_unseen, sealed.",
+    )
+    episode_files: dict[Split, EpisodeFile] = Field(
+        default_factory=dict,
+        description="Public episode files by split, walked in place of generated episodes; `scenes` and `episodes` of "
+        "a split say how many at most, and a split without a file has none.",
     )
     train: SplitPlan = Field(default_factory=lambda: SplitPlan(scenes=120, episodes=2))
     val_seen: SplitPlan = Field(
@@ -115,6 +148,14 @@ class CollectPlan(Frozen):
         return strata
 
     @model_validator(mode="after")
+    def files_name_the_splits(self) -> Self:
+        """With episode files, a split without one has no walks; everything else would be asked for in vain."""
+        for split in Split if self.episode_files else ():
+            if split not in self.episode_files and self.split(split).scenes:
+                object.__setattr__(self, split.value, self.split(split).model_copy(update={"scenes": 0}))
+        return self
+
+    @model_validator(mode="after")
     def bounds_are_ordered(self) -> Self:
         """Each pair is (least, most) and within what a camera and a building can be."""
         limits = {"hfov": (20.0, 140.0), "height": (0.2, 2.0), "pitch": (-60.0, 60.0), "rooms": (4, 20)}
@@ -126,12 +167,12 @@ class CollectPlan(Frozen):
             raise ValueError("turns must name at least one angle, each within 5..90 degrees")
         if not self.styles:
             raise ValueError("styles must name at least one phrasing")
-        if self.val_seen.scenes > self.train.scenes:
+        if self.val_seen.scenes > self.train.scenes and not self.episode_files:
             raise ValueError(f"val_seen.scenes {self.val_seen.scenes} exceeds train.scenes {self.train.scenes}")
         if self.strata.get(Stratum.HARD, 0) > 0 and not self.hard:
             raise ValueError("strata.hard is positive but `hard` lists no views")
-        if self.simulator == "habitat" and not self.scene_list:
-            raise ValueError("simulator habitat needs scene_list (and usually scene_dataset)")
+        if self.simulator == "habitat" and not self.scene_list and not self.episode_files:
+            raise ValueError("simulator habitat needs scene_list or episode_files (and usually scene_dataset)")
         return self
 
     def split(self, split: Split) -> SplitPlan:

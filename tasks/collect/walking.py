@@ -66,11 +66,16 @@ class Walker:
         for _ in range(min(turns, self.left)):
             self.act(action)
 
-    def follow(self, field: DistanceField, most: int | None = None) -> bool:
-        """Walk down a field with at most `most` actions; whether the goal was reached within one step's length."""
+    def follow(self, field: DistanceField, most: int | None = None, until: float = 0.0) -> bool:
+        """Walk down a field with at most `most` actions, or until less than `until` metres are left.
+
+        Returns whether the goal was reached within one step's length.
+        """
         budget = self.left if most is None else min(most, self.left)
         end = len(self.track) + budget
         while len(self.track) < end:
+            if until and field.at(self.stance.position[None])[0] < until:
+                break
             turns = self.best_turn(field)
             if turns is None:
                 break
