@@ -21,7 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("flows.cli.run:run", "Submit a night or a stage, and watch it if asked to."),
     "watch": ("flows.cli.watch:watch", "Watch a run that was submitted before."),
     "cancel": ("flows.cli.watch:cancel", "End a run and all that it has launched."),
+    "view": ("flows.cli.view:view", "Write one episode as a contact sheet and a Rerun recording."),
+    "scene": ("flows.cli.view:scene", "Draw the plan of a building."),
     "bench": ("flows.cli.bench:bench", "Measure a part on this machine: rendering, labels, training and others."),
+    "monitor": ("flows.cli.monitor:monitor", "Say why the platform did or did not train again; replay histories."),
     "rollback": ("flows.cli.rollback:rollback", "Make a former champion the champion again, and say why."),
     "demo": ("flows.cli.run:demo", "Start the stack, run one whole night, show what came of it."),
 }

@@ -58,17 +58,19 @@ class Sheet:
 
 def scene_plan(
     scene: Mapping[str, Any],
-    poses: Float,
-    keyframes: Sequence[int],
-    current: int,
+    poses: Float | None = None,
+    keyframes: Sequence[int] = (),
+    current: int = 0,
     hfov: float = 90.0,
     caption: str = "",
 ) -> Image.Image:
     """A scene of `scenes.json` with a walk's camera poses [n, 4, 4] (OpenCV, metres), seen from above.
 
     `keyframes` and `current` are frame numbers of the walk: each gets a wedge of its field of view (degrees), keyframes
-    in their colours and numbered, the current view in black. The walk after the current view is dotted.
+    in their colours and numbered, the current view in black. The walk after the current view is dotted. Without poses
+    the scene alone is drawn.
     """
+    poses = np.empty((0, 4, 4)) if poses is None else poses
     walk = poses[:, [0, 2], 3]
     outline = np.array([corner for room in scene["rooms"] for corner in room["polygon"]] or walk)
     extent = np.ptp(outline, axis=0)
@@ -79,10 +81,11 @@ def scene_plan(
     _rooms(sheet, scene)
     _furniture(sheet, scene)
     _walls(sheet, scene)
-    _walk(sheet, walk, current)
-    for slot, frame in enumerate(keyframes):
-        _camera(sheet, poses[frame], hfov, keyframe_colour(slot), str(slot + 1), 9 + slot)
-    _camera(sheet, poses[current], hfov, INK, "now", 9 + len(keyframes))
+    if len(walk):
+        _walk(sheet, walk, current)
+        for slot, frame in enumerate(keyframes):
+            _camera(sheet, poses[frame], hfov, keyframe_colour(slot), str(slot + 1), 9 + slot)
+        _camera(sheet, poses[current], hfov, INK, "now", 9 + len(keyframes))
     corners = sheet.place(outline)
     low, high = corners.min(axis=0) - 0.25, np.add(corners.max(axis=0), (0.25, 0.65))
     _scale_bar(axes, low[0] + 0.2, high[1] - 0.2)

@@ -1,0 +1,105 @@
+"""The plan of a building, floor by floor, and some views into its rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from model.draw.overlay import enlarge
+from model.draw.palette import FAINT, INK, PAPER, font
+from model.draw.plan import UNDRAWN, scene_plan
+from tasks.collect.camera import Camera, camera_pose
+from tasks.collect.simulator import Points, Simulator
+
+WIDTH, MARGIN, GAP, HEADER = 1300, 30, 10, 64
+CAMERA = Camera(320, 240, 90.0)
+EYE, PITCH = 1.4, -0.1
+"""Metres above the floor, and radians."""
+COLUMNS = 4
+
+
+def building_sheet(scene: dict[str, Any], title: str, views: Sequence[tuple[str, Any]] = ()) -> Image.Image:
+    """The plan of a scene of scenes.json, one below the other for each floor, then `views` (name, [H, W, 3])."""
+    plans = [enlarge(np.asarray(scene_plan(floor)), WIDTH - 2 * MARGIN) for floor in floors_of(scene)]
+    tile = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
+    pictures = [(name, enlarge(picture, tile)) for name, picture in views]
+    row = pictures[0][1].height + 24 if pictures else 0
+    height = HEADER + MARGIN + sum(plan.height + GAP for plan in plans) + -(-len(pictures) // COLUMNS) * row + MARGIN
+    sheet = Image.new("RGB", (WIDTH, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN), title, INK, font(24, bold=True))
+    draw.text((MARGIN, MARGIN + 34), facts(scene), FAINT, font(15))
+    y = HEADER + MARGIN
+    for plan in plans:
+        sheet.paste(plan, (MARGIN, y))
+        y += plan.height + GAP
+    for place, (name, picture) in enumerate(pictures):
+        x, top = MARGIN + place % COLUMNS * (tile + GAP), y + place // COLUMNS * row
+        sheet.paste(picture, (x, top))
+        draw.text((x, top + picture.height + 2), name, FAINT, font(13))
+    return sheet
+
+
+def facts(scene: dict[str, Any]) -> str:
+    """A line of figures."""
+    area = sum(polygon_area(np.array(room["polygon"])) for room in scene["rooms"])
+    things = sum(thing["category"] not in UNDRAWN for thing in scene["objects"])
+    counts = (
+        f"{len(scene['rooms'])} rooms",
+        f"{area:.0f} m²",
+        f"{things} pieces of furniture",
+        f"{len(scene['doors'])} doors",
+    )
+    return "  ·  ".join(counts)
+
+
+def polygon_area(corners: Points) -> float:
+    """Square metres of a polygon [n, 2] (Gauss's area formula)."""
+    x, z = corners.T
+    return float(abs(np.dot(x, np.roll(z, -1)) - np.dot(z, np.roll(x, -1))) / 2)
+
+
+def floors_of(scene: dict[str, Any]) -> list[dict[str, Any]]:
+    """The scene once for each height on which it has rooms, lowest first."""
+    levels = sorted({room.get("floor", 0.0) for room in scene["rooms"]})
+    if len(levels) < 2:
+        return [scene]
+    floors = []
+    for level in levels:
+        rooms = [room for room in scene["rooms"] if room.get("floor", 0.0) == level]
+        ids = {room["id"] for room in rooms}
+        floors.append(
+            scene
+            | {
+                "rooms": rooms,
+                "objects": [thing for thing in scene["objects"] if thing["room"] in ids],
+                "doors": [door for door in scene["doors"] if set(door["rooms"]) & ids],
+            }
+        )
+    return floors
+
+
+def room_views(simulator: Simulator, count: int) -> list[tuple[str, Any]]:
+    """`count` pictures of the simulator's scene, from different places in turn, each looking where it sees farthest."""
+    rng = np.random.default_rng(0)
+    views = []
+    for place in spread_out(simulator.navigable_points(40 * count, rng, 0.3), count):
+        eye = place + np.array([0.0, EYE, 0.0])
+        seen = [simulator.render(camera_pose(eye, float(h), PITCH), CAMERA) for h in np.arange(8) * np.pi / 4]
+        best = max(seen, key=lambda one: float(np.median(one.depth)))
+        room = simulator.graph.room_at(float(place[0]), float(place[2]))
+        views.append((room.name if room else "", best.rgb))
+    return views
+
+
+def spread_out(points: Points, count: int) -> Points:
+    """[count, 3] of points [n, 3], each the farthest from those chosen before it."""
+    chosen = [0]
+    far = np.full(len(points), np.inf)
+    while len(chosen) < min(count, len(points)):
+        far = np.minimum(far, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        chosen.append(int(np.argmax(far)))
+    return points[chosen]

@@ -1,0 +1,40 @@
+"""A building by its seed or its file, with a simulator to look into it where that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.collect.simulator import SceneGraph, Simulator
+from tasks.errors import UsageError
+
+ROOMS = (4, 20)
+"""Least and most that a procedural building can be asked for."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is to be drawn."""
+
+    title: str
+    graph: SceneGraph
+    simulator: Simulator | None
+
+
+def scene_of(building: str, rooms: tuple[int, int], render: bool) -> Scene:
+    """The building of a seed (`7`, `b7`) or of a scene file. The plan of a seed needs no renderer.
+
+    Raises UsageError for what is neither.
+    """
+    if not ROOMS[0] <= rooms[0] <= rooms[1] <= ROOMS[1]:
+        raise UsageError(f"--rooms {rooms[0]} {rooms[1]} must be ordered and lie within {ROOMS[0]}..{ROOMS[1]}.")
+    seed = building.removeprefix("b")
+    name = f"b{seed}" if seed.isdigit() else building
+    if seed.isdigit() and not render:
+        from tasks.collect.embedded.building import build
+
+        return Scene(name, build(int(seed), rooms).graph, None)
+    from tasks.collect.embedded.simulator import EmbeddedSimulator
+
+    simulator = EmbeddedSimulator(rooms)
+    simulator.load(name)
+    return Scene(name, simulator.graph, simulator if render else None)
