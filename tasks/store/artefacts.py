@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import sqlite3
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ from tasks.store import conformance
 from tasks.store.blobs import Blob, Blobs
 from tasks.store.bucket import Bucket
 from tasks.store.guard import ConditionalRequests, Guard, LockFile
+from tasks.store.index import ManifestIndex, index_path
 from tasks.store.manifests import Manifest, Manifests
 from tasks.store.refs import ANY, AnyValue, Refs
 
@@ -46,7 +50,18 @@ class ArtefactStore:
 
     def publish(self, manifest: Manifest) -> ManifestId:
         """Make an artefact visible, once all its blobs are there; idempotent."""
-        return self._manifests.publish(manifest)
+        id = self._manifests.publish(manifest)
+        # The index is a cache: where it cannot be written, the next look at it reads this manifest from the bucket.
+        with contextlib.suppress(sqlite3.Error, OSError), contextlib.closing(self._index()) as index:
+            encoded = manifest.encoded()
+            index.add([(id, encoded, hashlib.md5(encoded, usedforsecurity=False).hexdigest())])
+        return id
+
+    def index(self) -> ManifestIndex:
+        """What was made from what, as of now. `DataError` for a manifest that was altered."""
+        index = self._index()
+        index.refresh(self.bucket)
+        return index
 
     def manifest(self, id: ManifestId) -> Manifest:
         """A published manifest, verified."""
@@ -73,6 +88,9 @@ class ArtefactStore:
         key = f"quarantine/{name}.json"
         self.bucket.put(key, canonical(report))
         return key
+
+    def _index(self) -> ManifestIndex:
+        return ManifestIndex(index_path(home(), self.settings.endpoint, self.settings.bucket))
 
     @cached_property
     def _guard(self) -> Guard:

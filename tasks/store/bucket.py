@@ -6,8 +6,11 @@ import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+from xml.etree import ElementTree
 
 from tasks.errors import BacksightError, UsageError
 from tasks.settings import StoreSettings
@@ -33,6 +36,17 @@ class Held:
 
     data: bytes
     etag: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing tells of it."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+    """In UTC, by the server's clock."""
 
 
 class Bucket:
@@ -120,8 +134,31 @@ class Bucket:
 
     def names(self, prefix: str) -> list[str]:
         """Keys under a prefix, sorted."""
-        with self.told(prefix):
-            return sorted(str(o.object_name) for o in self.client.list_objects(self.name, prefix, recursive=True))
+        return sorted(listed.key for listed in self.listing(prefix))
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        """All objects under a prefix. The client's own listing takes five times as long over the XML."""
+        query: dict[str, str | list[str] | tuple[str]] = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        while True:
+            with self.told(prefix):
+                page = parsed(self.client._execute("GET", self.name, query_params=query).data, self.settings.endpoint)
+            named = unquote_plus if page.findtext("{*}EncodingType") == "url" else str
+            for item in page.iterfind("{*}Contents"):
+                yield Listed(
+                    key=named(item.findtext("{*}Key", "")),
+                    size=int(item.findtext("{*}Size", "0")),
+                    etag=item.findtext("{*}ETag", "").strip('"'),
+                    modified=datetime.fromisoformat(item.findtext("{*}LastModified", "")),
+                )
+            if page.findtext("{*}IsTruncated") != "true":
+                return
+            query = {**query, "continuation-token": page.findtext("{*}NextContinuationToken", "")}
+
+    def modified(self, key: str) -> datetime | None:
+        """When an object was last written, by the server's clock; `None` = no such object."""
+        with self.told(key), absent_ok() as found:
+            found.value = self.client.stat_object(self.name, key).last_modified
+        return found.value
 
     @contextlib.contextmanager
     def told(self, key: str) -> Iterator[None]:
@@ -183,6 +220,16 @@ class Bucket:
         finally:
             response.close()
             response.release_conn()
+
+
+def parsed(answer: bytes, endpoint: str) -> ElementTree.Element:
+    """The XML of a listing."""
+    try:
+        return ElementTree.fromstring(answer)
+    except ElementTree.ParseError as error:
+        raise BacksightError(
+            f"What answers at {endpoint} is no S3 server (its listing is no XML): correct BACKSIGHT_S3_ENDPOINT."
+        ) from error
 
 
 def cause(error: S3Error) -> S3Error:
