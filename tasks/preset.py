@@ -15,6 +15,7 @@ from tasks.collect.spec import CollectPlan
 from tasks.errors import UsageError
 from tasks.evaluate.spec import EvaluationPlan
 from tasks.explain import explain
+from tasks.monitor.spec import MonitorPlan
 from tasks.promote.spec import Policy
 from tasks.spec import Frozen
 from tasks.validate.spec import Thresholds
@@ -41,6 +42,7 @@ class Preset(Frozen):
     training: Training
     evaluate: EvaluationPlan = EvaluationPlan()
     promote: Policy = Policy()
+    monitor: MonitorPlan = MonitorPlan()
 
     @model_validator(mode="after")
     def sections_fit(self) -> Self:

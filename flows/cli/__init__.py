@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scene": ("flows.cli.view:scene", "Draw the plan of a building."),
     "bench": ("flows.cli.bench:bench", "Measure a part on this machine: rendering, labels, training and others."),
     "monitor": ("flows.cli.monitor:monitor", "Say why the platform did or did not train again; replay histories."),
+    "lineage": ("flows.cli.lineage:lineage", "Trace an artefact back to its seeds and forward to the verdicts."),
     "rollback": ("flows.cli.rollback:rollback", "Make a former champion the champion again, and say why."),
     "demo": ("flows.cli.run:demo", "Start the stack, run one whole night, show what came of it."),
 }
