@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from flows.launch import LogLine, Progress
+from flows.launch import LogLine, Notice, Progress, Report
 from tasks.progress import clock_time, described
 
 EVERY_SECONDS = 1.0
@@ -53,8 +53,11 @@ class Board:
     _drawn: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _silent: bool = False
 
-    def show(self, report: LogLine | Progress) -> None:
+    def show(self, report: Report) -> None:
         """Log a line, or move a bar: at once when it is new or full, else at most once a second."""
+        if isinstance(report, Notice):
+            self.warn(report.sentence)
+            return
         if isinstance(report, LogLine):
             if report.text.strip():
                 self.say(report.text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from flows.launch.resources import StageResources
 from tasks.errors import UsageError
 from tasks.spec import StageResult, StageSpec
 
@@ -38,6 +39,18 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
     NO_RESULT = "no-result"
     """It left with code 0 but wrote no result."""
+    IMAGE = "image"
+    """Its container image cannot be had."""
+    UNSCHEDULABLE = "unschedulable"
+    """No machine has room for it, or none has what it asks for."""
+    QUOTA = "quota"
+    """What the namespace may use is used up."""
+    REFUSED = "refused"
+    """The platform does not let it start: a missing right, policy or piece of configuration."""
+    EVICTED = "evicted"
+    """The platform took its place away."""
+    NODE_LOST = "node-lost"
+    """The machine that it ran on stopped answering."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,11 @@ class Job:
     deadline: float | None = None
     """Seconds from the start after which the job is ended."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables added to those of the launcher's own process."""
+    """Variables added to those of the launcher's own process, or to a container's. Never a secret."""
+    resources: StageResources = field(default_factory=StageResources)
+    """What a launcher that has machines to choose from gives it."""
+    owner: str | None = None
+    """Id of the flow run that waits for it."""
 
     def __post_init__(self) -> None:
         if not JOB_NAME.fullmatch(self.name):
@@ -74,6 +91,13 @@ class LogLine:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What the launcher itself has to say while the task is kept from running, in one sentence."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far the task is with one piece of its work (`tasks.progress`)."""
 
@@ -83,6 +107,9 @@ class Progress:
     unit: str = ""
     eta_s: float | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+Report = LogLine | Progress | Notice
 
 
 @dataclass(frozen=True)
@@ -108,7 +135,7 @@ class Launcher(Protocol):
     def attach(self, name: str) -> Handle | None:
         """The latest attempt under a name, running or ended; None where there was none."""
 
-    def follow(self, handle: Handle) -> Iterator[LogLine | Progress]:
+    def follow(self, handle: Handle) -> Iterator[Report]:
         """All that the attempt has written and goes on to write, until it ends. Enforces the deadline."""
 
     def ending(self, handle: Handle) -> Ending | None:

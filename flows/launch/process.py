@@ -17,7 +17,7 @@ import psutil
 from filelock import FileLock
 from pydantic import BaseModel
 
-from flows.launch.contract import Cause, Ending, Handle, Job, LogLine, Progress
+from flows.launch.contract import Cause, Ending, Handle, Job, Report
 from flows.launch.diagnosis import Remains, diagnose
 from flows.launch.lines import Tail, last_lines, parse
 from tasks.spec import Outcome, StageResult
@@ -128,7 +128,7 @@ class ProcessLauncher:
         attempts = [int(record.parent.name) for record in (self.root / name).glob("*/job.json")]
         return Handle(name, max(attempts)) if attempts else None
 
-    def follow(self, handle: Handle) -> Iterator[LogLine | Progress]:
+    def follow(self, handle: Handle) -> Iterator[Report]:
         """All that the attempt has written and goes on to write, until it ends. Enforces the deadline."""
         attempt = self._attempt(handle)
         tail = Tail(attempt.output)

@@ -1,0 +1,82 @@
+"""From logs that carry a time before each line to the lines that are new: what lets a follower come and go."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from flows.launch.contract import Progress
+
+KEPT_LINES = 200
+
+
+@dataclass
+class TimedLines:
+    """How far one container's log was read."""
+
+    last: str = ""
+    """Time of the last line that was read, as the platform writes it."""
+    at_last: int = 0
+    """How many lines of that very time were read."""
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+
+    def new(self, text: str) -> list[str]:
+        """The lines that no earlier call gave, without their times; `text` may begin with lines known already."""
+        fresh, seen = [], 0
+        for stamped in text.splitlines():
+            stamp, _, line = stamped.partition(" ")
+            if comparable(stamp) < comparable(self.last):
+                continue
+            if stamp == self.last:
+                seen += 1
+                if seen <= self.at_last:
+                    continue
+                self.at_last = seen
+            else:
+                self.last, self.at_last, seen = stamp, 1, 1
+            fresh.append(line.rstrip("\r"))
+        self.tail.extend(fresh)
+        return fresh
+
+    @property
+    def since(self) -> str | None:
+        """From which second on the log is to be asked for."""
+        return f"{self.last[:19]}Z" if self.last else None
+
+
+def comparable(stamp: str) -> str:
+    """A time such that texts compare as times do; the fraction of a second has as many digits as it needs."""
+    whole, _, fraction = stamp.removesuffix("Z").partition(".")
+    return f"{whole}.{fraction:0<9}" if whole else ""
+
+
+@dataclass
+class Shares:
+    """The progress of pods that share one work, as one."""
+
+    pods: int
+    told: dict[str, dict[int, Progress]] = field(default_factory=dict)
+
+    def merged(self, index: int, report: Progress) -> Progress:
+        """What all pods have done together, once one of them has told something new."""
+        if self.pods == 1:
+            return report
+        known = self.told.setdefault(report.label, {})
+        known[index] = report
+        return Progress(
+            label=report.label,
+            done=sum(part.done for part in known.values()),
+            total=total(known.values(), self.pods),
+            unit=report.unit,
+            eta_s=max((part.eta_s for part in known.values() if part.eta_s is not None), default=None),
+            detail={**report.detail, "pods": f"{len(known)} of {self.pods}"},
+        )
+
+
+def total(parts: Iterable[Progress], pods: int) -> float | None:
+    """All the work, where every pod that has told knows its own: those that have not are taken to have as much."""
+    known = [part.total for part in parts]
+    if not known or None in known:
+        return None
+    return sum(t for t in known if t is not None) / len(known) * pods
