@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +16,7 @@ from model.attention import BLOCKS, register_block_attention
 from model.batch import TensorRecord, Text
 from model.config import LanguageConfig, LoraConfig
 from model.errors import UsageError
+from model.placement import device_of
 from model.sequence import Sequence, Vocabulary, lay_out
 
 EXTRA_TOKENS = 3
@@ -47,6 +50,9 @@ class LanguageModel(nn.Module):
         tokenizer_size: tokens of the tokenizer; read only where the model is made from scratch.
         alignment_layer: layer after which the early states are taken; 0 = the embeddings.
     """
+
+    on_demand: torch.device | None = None
+    """Where the weights are brought for each call, to rest in the host's memory between two; None = they stay."""
 
     def __init__(self, config: LanguageConfig, tokenizer_size: int, alignment_layer: int) -> None:
         super().__init__()
@@ -84,6 +90,18 @@ class LanguageModel(nn.Module):
             early_current=early[:, sequence.current],
             early_keyframes=early[:, sequence.keyframes],
         )
+
+    @contextmanager
+    def awake(self) -> Iterator[torch.device]:
+        """The device to work on; with `on_demand` set, the weights are there for as long as this lasts."""
+        if self.on_demand is None:
+            yield device_of(self)
+            return
+        self.load(self.on_demand)
+        try:
+            yield self.on_demand
+        finally:
+            self.unload()
 
     def load(self, device: torch.device | str) -> None:
         """Bring the weights onto a device; with `unload` this lets other parts have its memory between two calls."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -11,11 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from model.batch import Prediction, Text, Views
 from model.config import NetworkConfig
-from model.errors import UsageError
-from model.placement import device_of
+from model.errors import DataError, UsageError
+from model.memory import enough_memory
+from model.placement import checked_device, device_of
 from model.spatial_mllm import SpatialMLLM
 from model.tokenizer import Tokenizer
-from model.training.checkpoint import CheckpointFiles, load_network
+from model.training.checkpoint import NAMES, CheckpointFiles, load_network
+
+if TYPE_CHECKING:
+    from model.recall import Recall
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -28,13 +33,43 @@ class Predictor:
         self.tokenizer = tokenizer
 
     @classmethod
-    def load(cls, files: CheckpointFiles, device: str | None = None) -> Self:
+    def load(cls, files: CheckpointFiles, device: str | None = None, unload_language: bool = False) -> Self:
         """From a checkpoint's files, onto `device` (default: the GPU where there is one) and its config's placement.
 
-        Raises `DataError` for files that are no checkpoint of this program, or damaged.
+        With `unload_language` the language model rests in the host's memory and is brought to its device for each
+        call: the other parts then have that memory to themselves while they work.
+
+        Raises `DataError` for files that are no checkpoint of this program, or damaged; `UsageError` for a device that
+        this machine does not have; `BacksightError` where the network does not fit into its memory.
         """
+        target = checked_device(device or ("cuda" if torch.cuda.is_available() else "cpu"), "--device")
         network, tokenizer = load_network(files)
-        return cls(network.to(device or ("cuda" if torch.cuda.is_available() else "cpu")).place(), tokenizer)
+        with enough_memory(target, "use --unload-llm, another --device, or place the parts with network.devices"):
+            if unload_language:
+                network.language.on_demand = torch.device(network.config.devices.language or target)
+            for name, part in network.named_children():
+                if name != "language" or not unload_language:
+                    part.to(target)
+            network.place()
+            if unload_language:
+                network.language.unload()
+        return cls(network, tokenizer)
+
+    @classmethod
+    def open(cls, folder: str | Path, device: str | None = None, unload_language: bool = False) -> Self:
+        """From the folder of a checkpoint; see `load`. `UsageError` where there is none."""
+        path = Path(folder)
+        if not path.is_dir():
+            raise UsageError(f"There is no folder {path}: name a checkpoint's folder, with {NAMES['config']} in it.")
+        if not (path / NAMES["config"]).is_file():
+            raise DataError(f"{path} holds no {NAMES['config']}: it is no checkpoint of this program.")
+        return cls.load(CheckpointFiles.inside(path), device, unload_language)
+
+    def video(self, path: str | Path, instruction: str, **options: object) -> Recall:
+        """What the network says of a video's last frame; the options are those of `model.recall.recall_video`."""
+        from model.recall import recall_video
+
+        return recall_video(self, Path(path), instruction, **options)  # type: ignore[arg-type]
 
     @property
     def config(self) -> NetworkConfig:
@@ -95,7 +130,11 @@ class Predictor:
             intrinsics=torch.from_numpy(np.array(intrinsics, np.float32)),
             valid=torch.ones(count, shown, dtype=torch.bool),
         )
-        return padded(given, slots + 1 - shown)
+        return self.filled(given)
+
+    def filled(self, views: Views) -> Views:
+        """The views with empty keyframes up to the network's number."""
+        return padded(views, self.config.keyframes + 1 - views.rgb.shape[1])
 
 
 def padded(views: Views, missing: int) -> Views:

@@ -58,7 +58,7 @@ class SpatialMLLM(nn.Module):
         The outputs lie on the device of `head`, the geometry on that of its encoder.
         """
         valid = views.valid[:, :-1]
-        with self._arithmetic(views.rgb.device):
+        with self.arithmetic(views.rgb.device):
             geometry, tokens = self._encode(views)
             device = device_of(self.fusion)
             points, known = geometry[0].points.to(device), geometry[0].points_valid.to(device)
@@ -115,10 +115,10 @@ class SpatialMLLM(nn.Module):
 
     def _reason(self, tokens: Tensor, text: Text, valid: Tensor) -> Hidden:
         """The language model on its own device; its hidden states come back to the tokens'."""
-        device = device_of(self.language)
-        return self.language(text.to(device), tokens.to(device), valid.to(device)).to(tokens.device)
+        with self.language.awake() as device:
+            return self.language(text.to(device), tokens.to(device), valid.to(device)).to(tokens.device)
 
-    def _arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
+    def arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
         """Autocast where the config asks for short floats and the caller has not chosen already."""
         wanted = self.config.dtype != "float32" and not torch.is_autocast_enabled(device.type)
         return torch.autocast(device.type, getattr(torch, self.config.dtype)) if wanted else nullcontext()

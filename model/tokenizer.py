@@ -61,6 +61,10 @@ class Tokenizer:
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    def count(self, text: str) -> int:
+        """Tokens of a text, uncut."""
+        return len(self._ids(text))
+
     def encode(self, texts: Sequence[str], longest: int) -> Text:
         """Ids and mask of the texts, padded on the right to the longest of them; what passes `longest` is cut.
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("flows.cli.run:run", "Submit a night or a stage, and watch it if asked to."),
     "watch": ("flows.cli.watch:watch", "Watch a run that was submitted before."),
     "cancel": ("flows.cli.watch:cancel", "End a run and all that it has launched."),
+    "predict": ("flows.cli.predict:predict", "Say where a film's keyframes lie in its current view."),
     "view": ("flows.cli.view:view", "Write one episode as a contact sheet and a Rerun recording."),
     "scene": ("flows.cli.view:scene", "Draw the plan of a building."),
     "export": ("flows.cli.export:export", "Write a dataset in the format of others (LeRobot)."),

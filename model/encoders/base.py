@@ -17,6 +17,9 @@ class GeometryEncoder(nn.Module, ABC):
     token_width: int
     """D: width of `Geometry.tokens`."""
 
+    reads_sensors: bool = False
+    """Whether measured depth and poses are read, so that pictures alone do not do."""
+
     @abstractmethod
     def forward(self, views: Views) -> Geometry:
         """What the encoder says of all views; padded views may hold anything finite."""

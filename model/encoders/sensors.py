@@ -19,6 +19,8 @@ SAMPLES = 4
 class SensorsEncoder(GeometryEncoder):
     """Tokens that hold a patch's surface around its centre, and where its camera stands and looks."""
 
+    reads_sensors = True
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.patches = config.patches

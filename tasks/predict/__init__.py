@@ -1,0 +1,1 @@
+"""A trained network on a video or a recorded episode: what `backsight predict` does."""
