@@ -9,6 +9,9 @@ from tasks.collect.seeds import generator, seed_of
 from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
 from tasks.errors import UsageError
 
+LETTERS = {"homes": "b", "halls": "h"}
+"""Kind of procedural buildings -> the letter that its scenes' ids begin with."""
+
 
 @dataclass(frozen=True)
 class Errand:
@@ -59,7 +62,8 @@ def scenes_of(plan: CollectPlan, seed: int, split: Split) -> list[str]:
     base = seed if split is Split.TRAIN else plan.held_out_seed
     # The split is part of the seed's last digit: two splits can never draw the same building.
     digit = {Split.TRAIN: 0, Split.VAL_UNSEEN: 1, Split.SEALED: 2}[split]
-    return [f"b{seed_of('scene', base, split, i) // 10 * 10 + digit}" for i in range(count)]
+    letter = LETTERS[plan.buildings]
+    return [f"{letter}{seed_of('scene', base, split, i) // 10 * 10 + digit}" for i in range(count)]
 
 
 def listed_scenes(plan: CollectPlan, split: Split) -> list[str]:

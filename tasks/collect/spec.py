@@ -104,6 +104,9 @@ class CollectPlan(Frozen):
         description="Buildings of val_unseen and sealed follow from it alone, so that nights compare.",
     )
     rooms: tuple[int, int] = Field((4, 10), description="Fewest and most rooms of a procedural building.")
+    buildings: Literal["homes", "halls"] = Field(
+        "homes", description="Kind of procedural buildings; halls are larger, higher, darker, of concrete and brick."
+    )
     steps: int = Field(32, ge=8, le=1000, description="Most frames of a walk; walks end with `stop`.")
     size: tuple[int, int] = Field((64, 64), description="Width and height of a frame in pixels.")
     strata: dict[Stratum, float] = Field(

@@ -12,6 +12,7 @@ from tasks.collect.embedded import shell
 from tasks.collect.embedded.baked import BakedMesh
 from tasks.collect.embedded.furnishing import Placed, furnish
 from tasks.collect.embedded.furniture.suites import Workshop
+from tasks.collect.embedded.kinds import KINDS, Kind, dressed
 from tasks.collect.embedded.lighting import RoomLight, bake
 from tasks.collect.embedded.meshes import Quads, Solids
 from tasks.collect.embedded.plans import WALL, floor_plan
@@ -42,6 +43,7 @@ class Site:
     plan: FloorPlan
     styles: list[RoomStyle]
     rng: np.random.Generator
+    kind: Kind = KINDS["homes"]
     solids: Solids = field(default_factory=Solids)
     quads: list[Quads] = field(default_factory=list)
     objects: list[SceneObject] = field(default_factory=list)
@@ -65,11 +67,12 @@ class Site:
         return number
 
 
-def build(seed: int, rooms: tuple[int, int] = (4, 10)) -> Building:
+def build(seed: int, rooms: tuple[int, int] = (4, 10), kind: Kind = KINDS["homes"]) -> Building:
     """The building of a seed, with `rooms` = (fewest, most) rooms."""
     rng = generator("building", seed)
-    plan = floor_plan(rng, *rooms)
-    site = Site(plan, room_styles(rng, [room.category for room in plan.rooms]), rng)
+    plan = floor_plan(rng, *rooms, kind)
+    styles = [dressed(style, kind) for style in room_styles(rng, [room.category for room in plan.rooms])]
+    site = Site(plan, styles, rng, kind)
     for i in range(len(plan.rooms)):
         surfaces(site, i)
     leaves = [leaf for door in plan.doors for leaf in hang_door(site, door)]
@@ -212,7 +215,7 @@ def room_light(site: Site, room: int) -> RoomLight:
     return RoomLight(
         interior,
         height,
-        ambient=np.array([0.60, 0.60, 0.61]) * rng.uniform(0.85, 1.1),
+        ambient=np.array([0.60, 0.60, 0.61]) * rng.uniform(0.85, 1.1) * site.kind.light,
         lamps=np.array([[x, height - 0.15, z]]),
         lamp_colour=bright * np.array([1.0, 0.95, 0.86]),
         windows=np.array(rows).reshape(-1, 7),

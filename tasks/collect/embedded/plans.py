@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from tasks.collect.embedded.kinds import KINDS, Kind, roomier
 from tasks.collect.embedded.layouts import LAYOUTS
 from tasks.collect.embedded.program import DOOR_COST, OPEN_PAIRS, room_program
 from tasks.collect.embedded.rooms import FloorPlan, Opening, RoomPlan, shared_edge, snap
@@ -19,15 +20,15 @@ LEAST_SIDE = 1.6
 """Rooms narrower than this are planned again."""
 
 
-def floor_plan(rng: np.random.Generator, fewest: int, most: int) -> FloorPlan:
+def floor_plan(rng: np.random.Generator, fewest: int, most: int, kind: Kind = KINDS["homes"]) -> FloorPlan:
     """A plan with `fewest`..`most` rooms in which every room can be reached from every other."""
     while True:
         categories, areas = room_program(rng, int(rng.integers(fewest, most + 1)))
-        cells = LAYOUTS[categories.count("hallway")](rng, areas)
+        cells = [roomier(cell, kind) for cell in LAYOUTS[categories.count("hallway")](rng, areas)]
         rooms = tuple(RoomPlan(category, cell) for category, cell in zip(categories, cells, strict=True))
         doors = passages(rng, rooms)
         if doors is not None and min(min(room.cell.width, room.cell.depth) for room in rooms) > LEAST_SIDE - 1e-6:
-            height = snap(rng.uniform(2.5, 2.95))
+            height = snap(rng.uniform(2.5, 2.95) + kind.lift)
             front = entrance(rng, rooms)
             return centred(FloorPlan(rooms, doors, windows(rng, rooms, height, front), front, height))
 

@@ -1,6 +1,6 @@
 """The embedded simulator: procedural buildings behind the `Simulator` interface.
 
-Scene ids are `b<seed>`, or the path of a stage config that `export` wrote.
+Scene ids are `b<seed>` (a home) or `h<seed>` (a hall), or the path of a stage config that `export` wrote.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from tasks.collect.camera import Camera
-from tasks.collect.embedded.building import build
+from tasks.collect.embedded.building import Building, build
 from tasks.collect.embedded.floors import grid_of_plan
 from tasks.collect.embedded.imported import SceneFiles, read_scene
+from tasks.collect.embedded.kinds import BY_LETTER
 from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.embedded.renderer import Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
@@ -27,11 +28,12 @@ def scene_id(seed: int) -> str:
     return f"b{seed}"
 
 
-def seed_of_scene(scene: str) -> int:
-    """Seed in a scene id. Raises UsageError for other names."""
-    if not (scene.startswith("b") and scene[1:].isdigit()):
+def building_of(scene: str, rooms: tuple[int, int]) -> Building:
+    """The building that a scene id names. Raises UsageError for other names."""
+    kind, seed = BY_LETTER.get(scene[:1]), scene[1:]
+    if kind is None or not seed.isdigit():
         raise UsageError(f"{scene!r} is no scene of the embedded simulator: name b<seed> (like b17) or a stage config.")
-    return int(scene[1:])
+    return build(int(seed), rooms, kind)
 
 
 class EmbeddedSimulator(Simulator):
@@ -46,7 +48,7 @@ class EmbeddedSimulator(Simulator):
 
     def load(self, scene: str) -> None:
         """See Simulator. Raises DataError where too little floor is left to walk on."""
-        files = read_scene(Path(scene)) if scene.endswith(".stage_config.json") else self.built(seed_of_scene(scene))
+        files = read_scene(Path(scene)) if scene.endswith(".stage_config.json") else self.built(scene)
         self.grid, self.scene_graph = files.grid, files.graph
         area = float(self.grid.free.sum()) * 0.05**2
         if area < LEAST_FLOOR:
@@ -54,9 +56,9 @@ class EmbeddedSimulator(Simulator):
         self.renderer.show(files.mesh)
         self.name = scene
 
-    def built(self, seed: int) -> SceneFiles:
-        """The building of a seed."""
-        building = build(seed, self.rooms)
+    def built(self, scene: str) -> SceneFiles:
+        """A procedural building."""
+        building = building_of(scene, self.rooms)
         return SceneFiles(building.mesh, building.graph, grid_of_plan(building.plan, building.obstacles))
 
     @property
