@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def seed_of(*parts: str | int) -> int:
@@ -15,4 +17,6 @@ def seed_of(*parts: str | int) -> int:
 
 def generator(*parts: str | int) -> np.random.Generator:
     """A generator seeded by `seed_of(*parts)`."""
+    import numpy as np
+
     return np.random.default_rng(seed_of(*parts))

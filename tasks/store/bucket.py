@@ -142,17 +142,15 @@ class Bucket:
         while True:
             with self.told(prefix):
                 page = parsed(self.client._execute("GET", self.name, query_params=query).data, self.settings.endpoint)
-            named = unquote_plus if page.findtext("{*}EncodingType") == "url" else str
-            for item in page.iterfind("{*}Contents"):
-                yield Listed(
-                    key=named(item.findtext("{*}Key", "")),
-                    size=int(item.findtext("{*}Size", "0")),
-                    etag=item.findtext("{*}ETag", "").strip('"'),
-                    modified=datetime.fromisoformat(item.findtext("{*}LastModified", "")),
-                )
-            if page.findtext("{*}IsTruncated") != "true":
+            space = page.tag.removesuffix("ListBucketResult")
+            named = unquote_plus if page.findtext(f"{space}EncodingType") == "url" else str
+            for item in page.iterfind(f"{space}Contents"):
+                told = {field.tag.removeprefix(space): field.text or "" for field in item}
+                modified = datetime.fromisoformat(told["LastModified"])
+                yield Listed(named(told["Key"]), int(told["Size"]), told.get("ETag", "").strip('"'), modified)
+            if page.findtext(f"{space}IsTruncated") != "true":
                 return
-            query = {**query, "continuation-token": page.findtext("{*}NextContinuationToken", "")}
+            query = {**query, "continuation-token": page.findtext(f"{space}NextContinuationToken", "")}
 
     def modified(self, key: str) -> datetime | None:
         """When an object was last written, by the server's clock; `None` = no such object."""
@@ -164,12 +162,18 @@ class Bucket:
     def told(self, key: str) -> Iterator[None]:
         """Turn what the client raises over `key` into one sentence that says what to do."""
         from minio.error import MinioException, S3Error
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, ProtocolError
 
         try:
             yield
         except S3Error as error:
             raise self._sentence(cause(error), key) from error
+        except ProtocolError as error:
+            raise BacksightError(
+                f"The artefact store at {self.settings.endpoint} ended {key} too early: the object is shorter there than "
+                "it says, or the server stopped just now; run again, and if it stays so, with --force the stage that "
+                "made it."
+            ) from error
         except HTTPError as error:
             raise BacksightError(
                 f"The artefact store at {self.settings.endpoint} does not answer: see `backsight status`, "
