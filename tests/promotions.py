@@ -29,7 +29,7 @@ def publish_evaluation(
     grid: int = 16,
 ) -> ManifestId:
     """An evaluation of a model whose mean KLD is about `error`, beside a slot mean of .8."""
-    plan = plan_rows(scenes=10) if plan is None else plan
+    plan = plan_rows(scenes=24) if plan is None else plan
     book = ScoreBook(plan, {"model": scores(plan, error, seed), "slot_mean": scores(plan, 0.8, 1000)})
     record = evaluation_record(book, checkpoint, grid)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 from pydantic import Field
 
-from tasks.promote.spec import MetricName, Policy
-from tasks.scores import PlanRows, Scores
+from tasks.promote.guards import Finding, State, judge_guards
+from tasks.promote.sample import Contestant, order_of, scene_scores
+from tasks.promote.sequential import Course, Design, SceneScores, follow, limit_for
+from tasks.promote.spec import GuardName, Policy
 from tasks.spec import Frozen
-from tasks.summary import METRICS, Estimate, Resampling, over_scenes, replicate
+from tasks.summary import METRICS, Estimate, over_scenes, replicate
 
 
 class Ruling(StrEnum):
@@ -26,16 +31,37 @@ class Ruling(StrEnum):
     """The sample cannot tell: the champion stays."""
 
 
-@dataclass(frozen=True)
-class Contestant:
-    """One side of the comparison."""
+class Stop(StrEnum):
+    """Why the gate looked no further."""
 
-    name: str
-    """As a sentence names it: "the champion", "the slot_mean baseline"."""
-    plan: PlanRows
-    scores: Scores
-    grid: int
-    labels: str
+    WIN = "win"
+    LOSS = "loss"
+    FUTILITY = "futility"
+    """Even a lucky rest of the sample would not have been enough."""
+    END = "end"
+    """The sample was used up."""
+
+
+class Look(Frozen):
+    """What the test knew after some scenes."""
+
+    scenes: int
+    evidence: float = Field(description="ln of the evidence that the challenger gains more than the minimum.")
+    against: float = Field(description="ln of the evidence that it does not.")
+    gain: float | None = Field(description="Mean gain a pair, beyond the minimum.")
+    low: float | None = Field(description="Its lower bound at the night's level.")
+
+
+class Trial(Frozen):
+    """The course of the sequential test, as far as it went."""
+
+    order: tuple[str, ...] = Field(description="Scenes in the order in which they were looked at.")
+    planned: int = Field(description="Scenes that it might have looked at.")
+    level: float = Field(description="Chance of a false promotion that this night may take.")
+    needed: float = Field(description="ln of the evidence that a promotion needs.")
+    limit: float = Field(description="What one scene counts at most, in mean errors.")
+    looks: tuple[Look, ...]
+    stop: Stop
 
 
 class Decision(Frozen):
@@ -43,25 +69,80 @@ class Decision(Frozen):
 
     ruling: Ruling
     reason: str
-    gain: Estimate | None = Field(default=None, description="In the primary metric.")
-    guards: dict[MetricName, Estimate] = Field(default_factory=dict)
+    gain: Estimate | None = Field(default=None, description="In the primary metric, on the scenes looked at.")
+    guards: dict[GuardName, Estimate] = Field(default_factory=dict)
+    states: dict[GuardName, State] = Field(default_factory=dict)
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A challenger and its rival, fit to be compared."""
+
+    challenger: Contestant
+    rival: Contestant
+    policy: Policy
+    seed: int
+
+    def first(self, scenes: Sequence[str]) -> Match:
+        """The same match on the views of some scenes."""
+        rows = np.flatnonzero(np.isin(self.challenger.plan.scene, list(scenes)))
+        return Match(self.challenger.at(rows), self.rival.at(rows), self.policy, self.seed)
+
+    def guards(self, order: Sequence[str]) -> list[Finding]:
+        """All guards on these views."""
+        return judge_guards(self.challenger, self.rival, self.policy, order, self.seed)
+
+    def gain(self) -> Estimate:
+        """What the challenger gains in the primary metric, with an interval for the eye."""
+        draws = over_scenes(self.challenger.plan, self.policy.resamples, self.policy.confidence, self.seed)
+        name = self.policy.primary
+        mine, theirs = (replicate(name, c.plan, c.scores, draws) for c in (self.challenger, self.rival))
+        return draws.estimate(METRICS[name].better * (mine - theirs))
 
 
 def decide(challenger: Contestant, rival: Contestant, policy: Policy, seed: int) -> Decision:
-    """Judge a challenger against its rival, paired by view, with intervals from the bootstrap over scenes."""
+    """Judge a challenger against its rival, paired by view, clustered by scene, with as few scenes as it takes."""
     if obstacle := incomparable(challenger, rival):
         return Decision(ruling=Ruling.REFUSE, reason=obstacle)
     if unsound := broken(challenger, rival):
         return unsound
-    draws = over_scenes(challenger.plan, policy.resamples, policy.confidence, seed)
-    if draws.scenes < policy.minimum_scenes:
-        wanted = policy.minimum_scenes
-        reason = f"{draws.scenes} scenes were measured and the policy wants {wanted}: collect more held-out scenes."
+    order = order_of(challenger.plan.scene.tolist(), seed)[: policy.maximum_scenes]
+    if too_few := short_of(len(order), policy):
+        return Decision(ruling=Ruling.INCONCLUSIVE, reason=too_few)
+    match = Match(challenger, rival, policy, seed).first(order)
+    scores = scene_scores(policy.primary, match.challenger, match.rival, order)
+    if not scores.pairs.any():
+        reason = f"{METRICS[policy.primary].label} is undefined on these views, so nothing can be compared."
         return Decision(ruling=Ruling.INCONCLUSIVE, reason=reason)
-    gain = paired_gain(policy.primary, challenger, rival, draws)
-    guards = {name: paired_gain(name, challenger, rival, draws) for name in policy.guards}
-    ruling, reason = rule(gain, guards, policy, rival.name)
-    return Decision(ruling=ruling, reason=reason, gain=gain, guards=guards)
+    design = design_for(policy, len(order))
+    course = follow(scores, design)
+    look, stop = ending(course)
+    seen = order[: int(course.scenes[look])]
+    findings = match.first(seen).guards(seen) if stop is Stop.WIN else []
+    if stop is Stop.WIN and len(seen) < len(order) and weakest(findings) is State.UNPROVEN:
+        # The guards ask for more than the win did: what is left of the sample is theirs.
+        look, seen = len(course.scenes) - 1, order
+        findings = match.guards(seen)
+    trial = Trial(
+        order=tuple(seen),
+        planned=len(order),
+        level=design.level,
+        needed=-math.log(design.level),
+        limit=design.limit,
+        looks=looks_of(course, look),
+        stop=stop,
+    )
+    gain = match.first(seen).gain()
+    ruling, reason = rule(trial, gain, minimum(scores, policy), findings, policy, rival.name)
+    return Decision(
+        ruling=ruling,
+        reason=reason,
+        gain=gain,
+        guards={finding.guard: finding.gain for finding in findings},
+        states={finding.guard: finding.state for finding in findings},
+        trial=trial,
+    )
 
 
 def incomparable(challenger: Contestant, rival: Contestant) -> str | None:
@@ -93,33 +174,106 @@ def broken(challenger: Contestant, rival: Contestant) -> Decision | None:
     return None
 
 
-def paired_gain(name: str, challenger: Contestant, rival: Contestant, draws: Resampling) -> Estimate:
-    """What the challenger gains over its rival in a metric."""
-    mine = replicate(name, challenger.plan, challenger.scores, draws)
-    theirs = replicate(name, rival.plan, rival.scores, draws)
-    return draws.estimate(METRICS[name].better * (mine - theirs))
+def short_of(scenes: int, policy: Policy) -> str | None:
+    """Why so few scenes decide nothing, if they are too few."""
+    measured = f"{scenes} scenes were measured"
+    if scenes < policy.minimum_scenes:
+        return f"{measured} and the policy wants {policy.minimum_scenes}: collect more held-out scenes."
+    if scenes < policy.fewest_scenes:
+        return (
+            f"{measured}, but alpha {policy.alpha:g} over {policy.nights} nights cannot be kept with fewer than "
+            f"{policy.fewest_scenes}: collect more held-out scenes, or share alpha among fewer nights."
+        )
+    return None
 
 
-def rule(gain: Estimate, guards: dict[MetricName, Estimate], policy: Policy, rival: str) -> tuple[Ruling, str]:
-    """The ruling that the intervals give, and its reason in a sentence."""
-    label = METRICS[policy.primary].label
-    if gain.low is None or gain.high is None:
-        return Ruling.INCONCLUSIVE, f"{label} is undefined on these views, so nothing can be compared."
-    told = f"{label} gain over {rival} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
-    if gain.high <= policy.minimum_gain:
-        return Ruling.KEEP, f"{told}: not better by more than {policy.minimum_gain:g}."
-    margins = policy.guards
-    if failed := [n for n, g in guards.items() if g.high is not None and g.high < -margins[n]]:
-        return Ruling.REFUSE, f"{told}, but the guard {guarded(failed[0], guards, margins)} is lost."
-    if gain.low <= policy.minimum_gain:
-        return Ruling.INCONCLUSIVE, f"{told}: the interval does not lie above {policy.minimum_gain:g}."
-    if unproven := [n for n, g in guards.items() if g.low is None or g.low <= -margins[n]]:
-        return Ruling.INCONCLUSIVE, f"{told}, but the guard {guarded(unproven[0], guards, margins)} is not proven."
-    return Ruling.PROMOTE, f"{told}, above {policy.minimum_gain:g}; all guards hold."
+def design_for(policy: Policy, scenes: int) -> Design:
+    """The test that a policy asks for on a sample of this size."""
+    return Design(
+        level=policy.level,
+        keep_level=policy.keep_alpha,
+        limit=policy.limit or limit_for(scenes),
+        minimum_gain=policy.minimum_gain,
+        first=max(policy.minimum_scenes, policy.look_every),
+        every=policy.look_every,
+    )
 
 
-def guarded(name: MetricName, guards: dict[MetricName, Estimate], margins: dict[MetricName, float]) -> str:
-    """A guard, its interval and its margin in words."""
-    gain = guards[name]
-    found = "undefined" if gain.low is None else f"{gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]"
-    return f"{METRICS[name].label} ({found}, may lose {margins[name]:g})"
+def ending(course: Course) -> tuple[int, Stop]:
+    """The look at which one course ends, and why."""
+    last = len(course.scenes) - 1
+    reasons = np.flatnonzero(course.won | course.lost | course.hopeless)
+    look = int(reasons[0]) if reasons.size else last
+    if course.won[look]:
+        return look, Stop.WIN
+    if course.lost[look]:
+        return look, Stop.LOSS
+    # At the last look there is no rest of the sample to give up.
+    return look, Stop.END if look == last else Stop.FUTILITY
+
+
+def weakest(findings: Sequence[Finding]) -> State:
+    """The state of all guards together: lost where one is, else unproven where one is."""
+    states = {finding.state for finding in findings}
+    return next((state for state in (State.LOST, State.UNPROVEN) if state in states), State.HOLDS)
+
+
+def looks_of(course: Course, last: int) -> tuple[Look, ...]:
+    """The looks of one course up to the last that was taken."""
+    return tuple(
+        Look(
+            scenes=int(course.scenes[look]),
+            evidence=float(course.evidence[look]),
+            against=float(course.against[look]),
+            gain=finite(course.gain[look]),
+            low=finite(course.low[look]),
+        )
+        for look in range(last + 1)
+    )
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which knows no infinity."""
+    return float(value) if math.isfinite(value) else None
+
+
+def minimum(scores: SceneScores, policy: Policy) -> float:
+    """The minimum gain in the metric's own unit: a share of the rival's mean error."""
+    return policy.minimum_gain * float(scores.rival.sum() / scores.pairs.sum())
+
+
+def rule(
+    trial: Trial, gain: Estimate, least: float, findings: Sequence[Finding], policy: Policy, rival: str
+) -> tuple[Ruling, str]:
+    """The ruling that a trial and the guards give, and its reason in a sentence."""
+    told = f"{METRICS[policy.primary].label} gain over {rival} {signed(gain)} on {seen(trial)}"
+    odds = f"evidence {ratio(trial.looks[-1].evidence)} : 1, needed {ratio(trial.needed)} : 1"
+    if trial.stop is not Stop.WIN:
+        if trial.stop is Stop.LOSS or (gain.high is not None and gain.high <= least):
+            return Ruling.KEEP, f"{told}: not better by more than {policy.minimum_gain:g} of its error."
+        why = "no rest of the sample would do" if trial.stop is Stop.FUTILITY else "the sample is used up"
+        return Ruling.INCONCLUSIVE, f"{told}: not proven ({odds}; {why})."
+    if lost := [f for f in findings if f.state is State.LOST]:
+        return Ruling.REFUSE, f"{told}, but the guard {lost[0].told()} is lost."
+    if unproven := [f for f in findings if f.state is State.UNPROVEN]:
+        return Ruling.INCONCLUSIVE, f"{told}, but the guard {unproven[0].told()} is not proven."
+    return Ruling.PROMOTE, f"{told} ({odds}); all guards hold."
+
+
+def signed(gain: Estimate) -> str:
+    """A gain with its interval."""
+    if gain.value is None:
+        return "undefined"
+    spread = "" if gain.low is None or gain.high is None else f" [{gain.low:+.4f}, {gain.high:+.4f}]"
+    return f"{gain.value:+.4f}{spread}"
+
+
+def seen(trial: Trial) -> str:
+    """How much of the sample was looked at."""
+    used = len(trial.order)
+    return f"{used} scenes" if used == trial.planned else f"{used} of {trial.planned} scenes"
+
+
+def ratio(logarithm: float) -> str:
+    """`1,200` from its logarithm."""
+    return f"{math.exp(logarithm):,.0f}" if logarithm < 20 else f"1e{logarithm / math.log(10):.0f}"

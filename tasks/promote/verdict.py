@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tasks.evaluation import MODEL, Evaluation, read_book, read_evaluation
-from tasks.promote.gate import Contestant, Decision, decide
+from tasks.promote.gate import Decision, decide
+from tasks.promote.sample import Contestant
 from tasks.promote.spec import Policy, PromoteSpec
 from tasks.spec import Frozen, ManifestId
 
@@ -61,4 +62,6 @@ def judge(store: ArtefactStore, spec: PromoteSpec) -> tuple[Verdict, Evaluation,
 def contestant(store: ArtefactStore, id: ManifestId, evaluation: Evaluation, system: str, name: str) -> Contestant:
     """One system of a published evaluation."""
     book = read_book(store, id)
-    return Contestant(name, book.plan, book.systems[system], evaluation.grid, evaluation.labels)
+    return Contestant(
+        name, book.plan, book.systems[system], evaluation.grid, evaluation.labels, baseline=system != MODEL
+    )

@@ -37,7 +37,7 @@ def challenge(
     """A judged challenger: its checkpoint and its evaluation."""
     checkpoint = publish_checkpoint(store, f"{name} {error}")
     evaluation = publish_evaluation(store, checkpoint, error, seed=seed or round(1000 * error))
-    rules = Policy(resamples=1000, **policy)
+    rules = Policy(**{"resamples": 1000, "nights": 1, **policy})
     execute(PromoteSpec(evaluation=evaluation, champion=rival, policy=rules, registered=name), promote)
     return checkpoint, evaluation
 

@@ -1,0 +1,219 @@
+"""The sequential test: evidence that grows scene by scene and may be looked at after any of them.
+
+All arrays have the scenes as their last axis, in the order in which they are looked at; what stands before it (the
+runs of a simulation) is carried along. One night of the gate is the case without such axes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.scores import Bools, Floats
+
+BETS = (0.5, 0.95)
+"""Shares of the stake that the two bettors put on each scene; their mean wealth is the evidence."""
+
+SCENES_A_LIMIT = 40
+"""The limit grows with the sample, so that a larger one believes more of a scene's loss."""
+
+FEWEST_FOR_SPREAD = 3
+"""With fewer scenes nothing is said of their spread."""
+
+SMALLEST_SKEW = 1e-6
+
+
+@dataclass(frozen=True)
+class SceneScores:
+    """Paired errors of two systems, summed over each scene. An error is never negative; less is better."""
+
+    pairs: Floats
+    """[..., S] pairs (or views) that were counted."""
+    rival: Floats
+    """[..., S] sum of the rival's errors over them."""
+    challenger: Floats
+    """[..., S] sum of the challenger's."""
+
+    @property
+    def scenes(self) -> int:
+        """Number of scenes."""
+        return self.pairs.shape[-1]
+
+    def gains(self, minimum: float = 0.0) -> Floats:
+        """[..., S] by how much the rival's errors, less the share `minimum`, exceed the challenger's."""
+        return (1 - minimum) * self.rival - self.challenger
+
+
+@dataclass(frozen=True)
+class Design:
+    """How the test looks and when it stops."""
+
+    level: float
+    """Chance of a false promotion."""
+    keep_level: float
+    """Chance of calling a better challenger worse."""
+    limit: float
+    minimum_gain: float
+    first: int
+    """Scenes before the first look."""
+    every: int
+
+    def looks(self, scenes: int) -> np.ndarray:
+        """Numbers of scenes after which the test looks; the last is the whole sample."""
+        regular = np.arange(min(self.first, scenes), scenes, self.every)
+        return np.append(regular, scenes)
+
+
+def limit_for(scenes: int) -> float:
+    """What a scene counts at most, in mean errors, in a sample of this size.
+
+    A bounded score makes the test exact whatever the tails; a bound that grows with the sample lets it tend to the
+    plain mean (the truncation of S. Bubeck, N. Cesa-Bianchi, G. Lugosi, "Bandits with heavy tail", IEEE Trans. Inf.
+    Theory 59(11), 2013).
+    """
+    return max(1.0, scenes / SCENES_A_LIMIT)
+
+
+def stakes(scores: SceneScores, minimum_gain: float, limit: float) -> Floats:
+    """[..., S] each scene's gain in [-1, 1]: as a share of the mean error of the scenes before it, cut at the limit.
+
+    The unit is known before the scene is looked at, so that its expectation stays at most 0 where there is no gain;
+    the first scene is measured by itself. It holds both systems alike, so that two equal ones gain 0 on average.
+    """
+    both = (scores.rival + scores.challenger) / 2
+    before = np.concatenate([both[..., :1], np.cumsum(both, axis=-1)[..., :-1]], axis=-1)
+    number = np.maximum(np.arange(scores.scenes), 1)
+    unit = before / number
+    gain = scores.gains(minimum_gain)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(gain == 0, 0.0, gain / unit)
+    return np.clip(share / limit, -1.0, 1.0)
+
+
+def log_evidence(stake: Floats) -> Floats:
+    """[..., S] log of the wealth of bettors on gains after each scene.
+
+    Where the stakes have expectation 0 or less, given the scenes before, it ever exceeds ln(1/a) with chance a at most
+    (Ville's inequality), however often and whenever it is looked at: I. Waudby-Smith, A. Ramdas, "Estimating means of
+    bounded random variables by betting", JRSS B 86(1), 2024, section 4; two constant bets mixed as in their section 5.
+    """
+    wealth = [np.cumsum(np.log1p(bet * stake), axis=-1) for bet in BETS]
+    return np.asarray(functools.reduce(np.logaddexp, wealth) - np.log(len(BETS)))
+
+
+def bounds(gain: Floats, pairs: Floats, tail: float) -> tuple[Floats, Floats, Floats]:
+    """Mean gain a pair and its one-sided bounds (low, high), each erring with chance `tail`, after each scene.
+
+    The mean is a ratio of sums over scenes, linearised; the bounds are the wider of Student's and of Hall's, which
+    corrects for skewness (P. Hall, "On the removal of skewness by transformation", JRSS B 54(1), 1992). Infinite where
+    there are too few scenes to know their spread.
+    """
+    number = np.arange(1, gain.shape[-1] + 1)
+    size = np.cumsum(pairs, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.cumsum(gain, axis=-1) / size
+        spread, skew = spread_and_skew(gain, pairs, mean)
+        error = spread * np.sqrt(number) / size
+    quantile = student(tail, gain.shape[-1])
+    most, least = (hall(sign * quantile, skew, number) for sign in (1, -1))
+    with np.errstate(invalid="ignore"):
+        low = mean - error * np.maximum(most, quantile)
+        high = mean - error * np.minimum(least, -quantile)
+    unknown = (number < FEWEST_FOR_SPREAD) | ~np.isfinite(mean)
+    return mean, np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)
+
+
+def spread_and_skew(gain: Floats, pairs: Floats, mean: Floats) -> tuple[Floats, Floats]:
+    """Standard deviation and skewness over scenes of `gain - mean * pairs`, after each scene."""
+    number = np.arange(1, gain.shape[-1] + 1)
+
+    def total(a: int, b: int) -> Floats:
+        return np.asarray(np.cumsum(gain**a * pairs**b, axis=-1))
+
+    second = total(2, 0) - 2 * mean * total(1, 1) + mean**2 * total(0, 2)
+    third = total(3, 0) - 3 * mean * total(2, 1) + 3 * mean**2 * total(1, 2) - mean**3 * total(0, 3)
+    spread = np.sqrt(np.maximum(second, 0.0) / (number - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skew = np.where(spread > 0, third / number / spread**3, 0.0)
+    return spread, np.nan_to_num(skew)
+
+
+def hall(quantile: Floats, skew: Floats, number: np.ndarray) -> Floats:
+    """The value of Student's statistic at which Hall's cubic transform of it reaches a quantile."""
+    slope = np.where(np.abs(skew) < SMALLEST_SKEW, SMALLEST_SKEW, skew) / np.sqrt(number)
+    return np.asarray(3 / slope * (np.cbrt(1 + slope * (quantile - slope / 6)) - 1))
+
+
+@functools.cache
+def student(tail: float, scenes: int) -> Floats:
+    """[S] quantile of Student's distribution that is exceeded with chance `tail`, after each number of scenes."""
+    from scipy.stats import t
+
+    return np.asarray(t.isf(tail, np.maximum(np.arange(scenes), 1)))
+
+
+@dataclass(frozen=True)
+class Course:
+    """What the test saw at its L looks. The first two of three reasons to stop may be both reached; a win counts."""
+
+    scenes: np.ndarray
+    """[L]"""
+    evidence: Floats
+    """[..., L] log evidence for a gain, the most so far."""
+    against: Floats
+    """[..., L] log evidence that there is none, the most so far."""
+    gain: Floats
+    """[..., L] mean gain a pair beyond the minimum"""
+    low: Floats
+    """[..., L] its lower bound at the night's level."""
+    won: Bools
+    """[..., L]"""
+    lost: Bools
+    """[..., L]"""
+    hopeless: Bools
+    """[..., L] whether even a lucky rest of the sample would not do."""
+
+
+def follow(scores: SceneScores, design: Design) -> Course:
+    """The whole course of the test over a sample, as if it never stopped.
+
+    A win needs the evidence of the bounded gains and a plain mean whose lower bound is positive too: rare scenes that
+    cost more than the limit may hide from the first, scenes of unequal size from either alone.
+    """
+    stake = stakes(scores, design.minimum_gain, design.limit)
+    looks = design.looks(scores.scenes)
+    at = looks - 1
+    up, down = log_evidence(stake), log_evidence(-stake)
+    most, least = (np.maximum.accumulate(e, axis=-1)[..., at] for e in (up, down))
+    gain, low, _ = bounds(scores.gains(design.minimum_gain), scores.pairs, design.level)
+    return Course(
+        scenes=looks,
+        evidence=most,
+        against=least,
+        gain=gain[..., at],
+        low=low[..., at],
+        won=(most >= -np.log(design.level)) & (low[..., at] > 0),
+        lost=least >= -np.log(design.keep_level),
+        hopeless=hopeless(stake, design, at),
+    )
+
+
+def hopeless(stake: Floats, design: Design, at: np.ndarray) -> Bools:
+    """[..., L] whether the evidence would stay too small although the rest went two standard errors better than so far.
+
+    Stopping so can only keep a champion: the error rate of promotions is untouched whatever this rule says.
+    """
+    scenes = stake.shape[-1]
+    number = at + 1
+    mean = np.cumsum(stake, axis=-1)[..., at] / number
+    variance = np.maximum(np.cumsum(stake**2, axis=-1)[..., at] / number - mean**2, 0.0)
+    lucky = np.minimum(mean + 2 * np.sqrt((variance + 1 / number) / number), 1.0)
+    reached = []
+    for bet in BETS:
+        growth = np.log1p(bet * lucky) - bet**2 * variance / (2 * (1 + bet * lucky) ** 2)
+        now = np.cumsum(np.log1p(bet * stake), axis=-1)[..., at]
+        reached.append(now + (scenes - number) * np.maximum(growth, 0.0))
+    hoped = functools.reduce(np.logaddexp, reached) - np.log(len(BETS))
+    return np.asarray(hoped < -np.log(design.level))
