@@ -1,0 +1,1 @@
+"""Schemas of the objects that manifests hold: Kubernetes' own, derived, and those of extensions, by hand."""
