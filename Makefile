@@ -4,7 +4,7 @@ PRESET ?= tiny
 BIN := .venv/bin
 INSTALL := @$(PYTHON) infra/local/install.py
 
-.PHONY: install demo test lint bench lock
+.PHONY: install demo test lint habitat bench lock
 
 install:  ## .venv with the locked versions
 	$(INSTALL)
@@ -14,15 +14,19 @@ demo:  ## One night on this machine: collect, check, train, evaluate, promote
 	@$(BIN)/backsight demo --preset $(PRESET) $(if $(SEED),--seed $(SEED))
 
 test:  ## All tests
-	$(INSTALL) mesa chromium
+	$(INSTALL) mesa chromium habitat
 	@$(BIN)/pytest
 
-lint:  ## Style, types, and who may import whom
+lint:  ## Style, types, who may import whom, and the cluster's manifests
 	$(INSTALL)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m infra.policy
+
+habitat:  ## habitat-lab into .venv, for closed-loop navigation (docs/navigation.md)
+	$(INSTALL) mesa habitat
 
 bench:  ## What is measured
 	$(INSTALL) mesa
