@@ -170,9 +170,9 @@ class Bucket:
             raise self._sentence(cause(error), key) from error
         except ProtocolError as error:
             raise BacksightError(
-                f"The artefact store at {self.settings.endpoint} ended {key} too early: the object is shorter there than "
-                "it says, or the server stopped just now; run again, and if it stays so, with --force the stage that "
-                "made it."
+                f"The artefact store at {self.settings.endpoint} ended {key} too early: the object is shorter there "
+                "than it says, or the server stopped just now; run again, and if it stays so, with --force the stage "
+                "that made it."
             ) from error
         except HTTPError as error:
             raise BacksightError(

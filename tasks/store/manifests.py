@@ -16,6 +16,8 @@ from tasks.store.bucket import Bucket
 from tasks.store.guard import Guard
 
 REQUESTS_AT_ONCE = 8
+LONGEST_SHOWN = 90
+"""Characters of a wrong name that an error repeats: what stands in a damaged ref may be of any length."""
 
 
 class Manifest(Frozen):
@@ -86,7 +88,8 @@ def path(id: ManifestId) -> str:
 def checked(id: str) -> ManifestId:
     """`id`, or a `UsageError` where it is no manifest id at all."""
     if not re.fullmatch(MANIFEST_ID, id):
-        raise UsageError(f"{id!r} names no artefact: a name is a kind, a slash, and 64 hexadecimal digits.")
+        shown = id if len(id) <= LONGEST_SHOWN else f"{id[:LONGEST_SHOWN]}..."
+        raise UsageError(f"{shown!r} names no artefact: a name is a kind, a slash, and 64 hexadecimal digits.")
     return id
 
 

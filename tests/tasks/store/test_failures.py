@@ -66,6 +66,19 @@ def test_a_stopped_server(tmp_path: Path, home: Path) -> None:
     server.stop()
 
 
+def test_an_object_that_lost_its_end_on_the_servers_disk(
+    s3_server: RcloneServer, store: ArtefactStore, store_settings: StoreSettings
+) -> None:
+    blob = store.put_blob(b"truth" * 1000)
+    store.read(blob)
+    [kept] = [path for path in s3_server.data.rglob(blob.digest.removeprefix("sha256:")) if path.is_file()]
+    os.truncate(kept, 100)
+    for read in (store.read, store.fetch):
+        with pytest.raises(BacksightError, match=r"ended .* too early|do not have that SHA-256") as caught:
+            read(blob)
+        assert "--force" in sentence_of(caught.value)
+
+
 class Refusing(BaseHTTPRequestHandler):
     """Answers as rclone was seen to answer when its disk was full (500), or as no S3 server would (200, HTML)."""
 
