@@ -1,0 +1,116 @@
+"""The platforms on which the launcher contract is tested, each behind the same few words."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import psutil
+
+from flows.launch import Handle, Job, Launcher
+from flows.launch.kubernetes import KubernetesLauncher
+from flows.launch.manifests import Place
+from flows.launch.process import MARK, ProcessLauncher
+from flows.launch.resources import StageResources
+from tasks.spec import StageSpec
+from tests.cluster.small_cluster import SmallCluster
+
+PROBES = Path(__file__).parent
+ACT = (PROBES / "probes" / "act.py").read_text()
+
+SMALL = StageResources(cpu=0.25, memory_gib=0.125, scratch_gib=0.25, shm_gib=0.0625, grace_seconds=1)
+HOG = "held = [bytearray(2**24) for _ in range(64)]; import time; time.sleep(60)"
+"""Takes a GiB, which no container of `SMALL` has."""
+
+
+class ActSpec(StageSpec):
+    task: ClassVar[str] = "act"
+    stage: str = "act"
+    script: str
+
+
+def act(script: str, name: str = "act-1", environment: Mapping[str, str] | None = None, **more: Any) -> Job:
+    """A job whose task runs a script."""
+    resources = more.pop("resources", SMALL)
+    return Job(name, ActSpec(script=script), resources=resources, environment=environment or {}, **more)
+
+
+class Bench(Protocol):
+    """One platform."""
+
+    hog: str
+    """A script that runs out of memory."""
+
+    def launcher(self) -> Launcher:
+        """A new launcher, which knows no more than another process would."""
+
+    def job(self, script: str, name: str = "act-1", **more: Any) -> Job:
+        """A job whose task runs a script."""
+
+    def kill(self, handle: Handle) -> None:
+        """End the task by SIGKILL from outside."""
+
+    def left(self) -> list[str]:
+        """What runs on the platform."""
+
+
+@dataclass
+class ProcessBench:
+    """Child processes of this machine."""
+
+    folder: Path
+    hog: str = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29)); bytearray(2**30)"
+
+    def launcher(self) -> Launcher:
+        return ProcessLauncher(self.folder / "jobs", package="probes", poll=0.02, grace=1.0)
+
+    def job(self, script: str, name: str = "act-1", **more: Any) -> Job:
+        return act(script, name, {"PYTHONPATH": str(PROBES)}, **more)
+
+    def kill(self, handle: Handle) -> None:
+        mark = str(self.folder / "jobs" / handle.name / str(handle.attempt))
+        for process in marked(self.folder):
+            if process.environ()[MARK] == mark and process.cmdline()[0] != "/bin/sh":
+                process.kill()
+
+    def left(self) -> list[str]:
+        return [str(process) for process in marked(self.folder)]
+
+
+@dataclass
+class ClusterBench:
+    """A cluster that `tests.cluster` emulates over kmock; its pods really run, as processes."""
+
+    cluster: SmallCluster
+    hog: str = HOG
+
+    def launcher(self, **changed: Any) -> KubernetesLauncher:
+        place = Place(self.cluster.namespace, images={"trainer": "backsight/trainer:test", "collector": "c:test"})
+        command = (sys.executable, "-c", ACT)
+        settings: dict[str, Any] = {"place": place, "poll": 0.05, "command": lambda spec: command, **changed}
+        return KubernetesLauncher(self.cluster.client(), **settings)
+
+    def job(self, script: str, name: str = "act-1", **more: Any) -> Job:
+        return act(script, name, **more)
+
+    def kill(self, handle: Handle) -> None:
+        for name, process in self.cluster.node.running.items():
+            if name.startswith(f"{handle.name}-{handle.attempt}-"):
+                process.kill()
+
+    def left(self) -> list[str]:
+        pods = [p["metadata"]["name"] for p in self.cluster.api.all("pods")]
+        alive = [
+            p for p in pods if (self.cluster.api.one("pods", p) or {})["status"]["phase"] in ("Pending", "Running")
+        ]
+        return alive + list(self.cluster.node.running)
+
+
+def marked(folder: Path) -> list[psutil.Process]:
+    """The processes of all attempts below a folder."""
+    everyone = psutil.process_iter(["environ", "status"])
+    ours = [p for p in everyone if str(folder) in (p.info["environ"] or {}).get(MARK, "")]
+    return [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]
