@@ -83,7 +83,7 @@ def secret(namespace: str, name: str, values: Values) -> Manifest:
 
 def held_by(kubectl: list[str]) -> dict[tuple[str, str], Values]:
     """The Secrets that the cluster has in both namespaces."""
-    held = {}
+    held: dict[tuple[str, str], Values] = {}
     for namespace in (SERVICES, TASKS):
         listed = json.loads(ask([*kubectl, "--namespace", namespace, "get", "secrets", "--output", "json"]))
         for item in listed["items"]:

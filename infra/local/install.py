@@ -29,6 +29,9 @@ SYSTEM_PACKAGES = {
     "chromium": ("chromium",),
 }
 """Wish -> Debian packages: Mesa renders the scenes where there is no GPU, Chromium drives the pages in the tests."""
+EXTRAS = {"habitat": ("habitat-lab", HOUSE / "infra" / "local" / "habitat.lock")}
+"""Wish -> a Python package and the locked list that brings it. habitat-lab's own pins (numpy 1.26) are not ours, so
+they are passed over: the tests walk in it with our numpy."""
 
 
 def main(wishes: list[str]) -> None:
@@ -38,9 +41,13 @@ def main(wishes: list[str]) -> None:
             f"Python {'.'.join(map(str, OLDEST))} or newer is needed, not {platform.python_version()}: set PYTHON=."
         )
     for wish in wishes:
-        provide(wish)
+        if wish not in EXTRAS:
+            provide(wish)
     if not installed():
         install()
+    for wish in wishes:
+        if wish in EXTRAS:
+            add(*EXTRAS[wish])
 
 
 def installed() -> bool:
@@ -65,6 +72,15 @@ def install() -> None:
     do_uv("install", "--no-deps", "-r", str(LOCK))
     do_uv("install", "--no-deps", "-e", str(HOUSE))
     STAMP.write_text(origin())
+
+
+def add(package: str, lock: Path) -> None:
+    """Install an extra into `.venv` unless it is there as locked."""
+    pins = dict(line.split("==", 1) for line in lock.read_text().splitlines() if "==" in line)
+    there = f"import importlib.metadata as m; assert m.version('{package}') == '{pins[package]}'"
+    if not runs(str(PYTHON), "-c", there):
+        say(f"installing {package} and what it needs into {VENV}")
+        do_uv("install", "--no-deps", "-r", str(lock))
 
 
 def make_venv() -> None:

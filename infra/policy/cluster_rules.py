@@ -8,10 +8,15 @@ from typing import Any
 from infra.policy.manifests import CLUSTER_WIDE, Manifest, Pods, pods, title
 
 PLANNED = {
-    ("backsight", "Secret"): (
-        "backsight-s3 backsight-signing backsight-prefect backsight-redis postgres-superuser postgres-prefect "
-        "postgres-mlflow"
-    ).split(),
+    ("backsight", "Secret"): [
+        "backsight-s3",
+        "backsight-signing",
+        "backsight-prefect",
+        "backsight-redis",
+        "postgres-superuser",
+        "postgres-prefect",
+        "postgres-mlflow",
+    ],
     ("backsight-tasks", "Secret"): ["backsight-s3", "backsight-signing"],
 }
 """What is made outside the manifests: `python -m infra.cluster.secrets` makes these."""
@@ -54,7 +59,7 @@ def excessive(rule: Mapping[str, Any]) -> Iterator[str]:
 
 
 def no_idle_tokens(manifests: list[Manifest]) -> Iterator[str]:
-    """A pod has a token of the cluster's API only where its account has rights; and an account of its own it has always."""
+    """A pod always has an account of its own, and its token of the cluster's API only where that has rights."""
     bound = {
         (subject.get("namespace"), subject["name"])
         for manifest in manifests

@@ -1,8 +1,8 @@
 """`python -m infra.policy.derive FOLDER`: the compact schema of the Kubernetes objects that this house uses.
 
-FOLDER is a strict one of the PyPI package kubernetes-validate (`.../kubernetes-json-schema/v1.36.0-local-strict`), whose
-schemas are made from Kubernetes' own OpenAPI description (Apache-2.0). Kept is what decides whether an object is valid;
-descriptions, status and kinds that nobody here writes go.
+FOLDER is a strict one of the Python package kubernetes-validate (`.../kubernetes-json-schema/v1.36.0-local-strict`),
+whose schemas are made from Kubernetes' own OpenAPI description (Apache-2.0). Kept is what decides whether an object is
+valid; descriptions, status and kinds that nobody here writes go.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether a manifest is what its schema says: unknown fields, wrong types and missing fields, as a strict server has it."""
+"""Whether a manifest is what its schema says: no unknown field, no wrong type, none missing, as a strict server wants."""
 
 from __future__ import annotations
 
