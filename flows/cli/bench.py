@@ -12,6 +12,7 @@ from tasks.errors import UsageError
 from tasks.spec import HOUSE
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "drift": ("tests.benchmarks.drift", "Drift between collections: false alarms in one world, power in others."),
     "labels": ("tests.benchmarks.labels", "Label pairs a second, beside a plain Python loop."),
     "lineage": ("tests.benchmarks.lineage", "Lineage of a verdict, a dataset and an episode among 10,000 manifests."),
     "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),

@@ -31,7 +31,7 @@ class Window:
     episodes: int = 0
     """Validated episodes in it that the champion has not learnt from."""
     drift: float | None = None
-    """Effect size of the group of features that moved most; None = there is no reference to compare with."""
+    """Effect size of the group of features that moved most; None = nothing could be compared (`blank`)."""
     drift_p: float = 1.0
     """Its p-value, corrected for the number of groups."""
     loss: float | None = None
@@ -42,6 +42,8 @@ class Window:
     """Identity of the views that `loss` was measured on: the same views twice are one measurement."""
     about: str = ""
     """What moved most, for the reason."""
+    blank: str = ""
+    """Why nothing could be compared, where `drift` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Rule(StrEnum):
     DUPLICATE = "same data as before: no new evidence"
     CLOCK_BACK = "clock: earlier than the window before, not counted"
     CLOCK_RESET = "clock: it has gone back for good, evidence starts anew"
-    NO_REFERENCE = "no reference to compare with"
+    NOT_COMPARED = "the data could not be compared with a reference"
     QUIET = "no drift"
     PROPOSED = "drift proposes, performance does not confirm"
     NOT_MEASURED = "drift proposes, performance was not measured"

@@ -20,8 +20,8 @@ class Noise:
     """How far measurements lie from the truth."""
 
     drift: float = 0.1
-    """Standard deviation of the measured effect size: with it, no drift at all looks like the default policy's
-    `drift_enter` in one window of a hundred, the most that its `alpha` allows."""
+    """Standard deviation of the measured effect size: with it, whatever is significant at the default policy's
+    `alpha` by accident also looks large enough for its `drift_enter`."""
     loss: float = 0.03
     """Standard deviation of the measured loss, as a share of the score; also its stated standard error."""
     memory: float = 0.3
@@ -61,7 +61,7 @@ class Scenario:
             way = np.clip((night - self.start) / draw.uniform(20, 60), 0, 4)
             return Truth(np.minimum(0.5 * way, BENIGN), 0.05 * way)
         if self.name == "threshold":
-            return Truth(nights + 0.25, nights + 0.025)
+            return Truth(nights + 0.2, nights + 0.025)
         if self.name == "benign drift":
             return Truth(nights + 0.6, nights)
         if self.name == "storm":

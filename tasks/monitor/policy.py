@@ -15,8 +15,8 @@ class TriggerPolicy(Frozen):
     """Drift proposes, performance confirms; the rest bounds how often and at which cost. Bounds that contradict each
     other are refused."""
 
-    drift_enter: float = Field(0.25, gt=0, lt=2, description="Effect size from which a window counts as drifted.")
-    drift_exit: float = Field(0.15, ge=0, description="A proposal stands while windows stay above this.")
+    drift_enter: float = Field(0.2, gt=0, lt=2, description="Effect size from which a window counts as drifted.")
+    drift_exit: float = Field(0.12, ge=0, description="A proposal stands while windows stay above this.")
     alpha: float = Field(0.01, gt=0, lt=0.5, description="Corrected p-value up to which drift is no accident.")
     votes: int = Field(2, ge=1, le=100, description="Drifted windows that make a proposal ...")
     windows: int = Field(3, ge=1, le=100, description="... among so many of the latest.")

@@ -83,8 +83,8 @@ def looked(policy: TriggerPolicy, state: State, window: Window) -> Decision:
         return noted(unfit(policy, state, window), notes)
     state = replace(state, collections=0, episodes=state.episodes + window.episodes)
     if window.drift is None:
-        reason = "there is no reference: promote a champion, whose training data it will be"
-        return noted(Decision(Action.NONE, Rule.NO_REFERENCE, reason, window, state), notes)
+        reason = window.blank or "there is no reference"
+        return noted(Decision(Action.NONE, Rule.NOT_COMPARED, reason, window, state), notes)
     return noted(judged(policy, seen(policy, state, window), window), notes)
 
 
