@@ -11,6 +11,9 @@ from typing import Any, ClassVar, Protocol
 import psutil
 
 from flows.launch import Handle, Job, Launcher
+from flows.launch.container import JOB as CONTAINER_JOB
+from flows.launch.container import ContainerLauncher
+from flows.launch.engine import connect
 from flows.launch.kubernetes import KubernetesLauncher
 from flows.launch.manifests import Place
 from flows.launch.process import MARK, ProcessLauncher
@@ -107,6 +110,37 @@ class ClusterBench:
             p for p in pods if (self.cluster.api.one("pods", p) or {})["status"]["phase"] in ("Pending", "Running")
         ]
         return alive + list(self.cluster.node.running)
+
+
+@dataclass
+class ContainerBench:
+    """A container engine: Docker, or Podman behind the same API."""
+
+    address: str
+    image: str
+    hog: str = HOG
+
+    def launcher(self, **changed: Any) -> ContainerLauncher:
+        command = (str(Path(sys.executable).resolve()), "-c", ACT)
+        settings: dict[str, Any] = {"images": {"trainer": self.image}, "address": self.address, **changed}
+        return ContainerLauncher(**{"poll": 0.05, "command": lambda spec: command, **settings})
+
+    def job(self, script: str, name: str = "act-1", **more: Any) -> Job:
+        return act(script, name, **more)
+
+    def kill(self, handle: Handle) -> None:
+        self._client().containers.get(f"backsight-{handle.name}-{handle.attempt}").kill()
+
+    def left(self) -> list[str]:
+        return [container.name for container in self._client().containers.list(filters={"label": CONTAINER_JOB})]
+
+    def sweep(self) -> None:
+        """Remove what earlier tests have left behind in ended containers."""
+        for container in self._client().containers.list(all=True, filters={"label": CONTAINER_JOB}):
+            container.remove(v=True, force=True)
+
+    def _client(self) -> Any:
+        return connect(self.address)
 
 
 def marked(folder: Path) -> list[psutil.Process]:

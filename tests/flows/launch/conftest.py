@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tasks.errors import BacksightError
 from tests.cluster.small_cluster import SmallCluster
-from tests.flows.launch.benches import Bench, ClusterBench, ProcessBench
+from tests.containers import engine, load_python
+from tests.flows.launch.benches import Bench, ClusterBench, ContainerBench, ProcessBench
 
 
 @pytest.fixture
@@ -19,13 +22,28 @@ def cluster(tmp_path: Path) -> Iterator[SmallCluster]:
     cluster.stop()
 
 
-@pytest.fixture(params=["process", "cluster"])
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]:
+    """A container engine, where one is there or can be started; tests that need one are skipped with the reason."""
+    with contextlib.ExitStack() as held:
+        try:
+            address = held.enter_context(engine(tmp_path_factory.mktemp("engine")))
+        except BacksightError as error:
+            pytest.skip(f"did not run: {error}")
+        yield ContainerBench(address, load_python(address))
+
+
+@pytest.fixture(params=["process", "cluster", "container"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Each platform in turn; none may be left with anything running."""
     found: Bench
-    if request.param == "process":
-        found = ProcessBench(tmp_path)
-    else:
-        found = ClusterBench(request.getfixturevalue("cluster"))
+    match request.param:
+        case "process":
+            found = ProcessBench(tmp_path)
+        case "cluster":
+            found = ClusterBench(request.getfixturevalue("cluster"))
+        case _:
+            found = request.getfixturevalue("docker")
+            found.sweep()
     yield found
     assert not found.left(), "a test left something running"
