@@ -87,6 +87,7 @@ def cached(store: ArtefactStore, spec: StageSpec) -> StageResult | None:
     known = StageResult.model_validate(store.manifest(record).meta["result"])
     if not all(store.complete(id) for id in known.outputs.values()):
         return None
+    store.keep_ref("stage", key, record)
     return known.model_copy(update={"outcome": Outcome.CACHED})
 
 

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("flows.cli.bench:bench", "Measure a part on this machine: rendering, labels, training and others."),
     "monitor": ("flows.cli.monitor:monitor", "Say why the platform did or did not train again; replay histories."),
     "lineage": ("flows.cli.lineage:lineage", "Trace an artefact back to its seeds and forward to the verdicts."),
+    "gc": ("flows.cli.gc:gc", "Remove what nothing names any more: a plan first, then for good."),
     "rollback": ("flows.cli.rollback:rollback", "Make a former champion the champion again, and say why."),
     "demo": ("flows.cli.run:demo", "Start the stack, run one whole night, show what came of it."),
 }

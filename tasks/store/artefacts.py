@@ -79,6 +79,10 @@ class ArtefactStore:
         """Where `kind/name` points; `None` = there is no such ref."""
         return self._refs.get(kind, name)
 
+    def keep_ref(self, kind: str, name: str, target: str) -> None:
+        """Note that a ref of a cache, which points at `target`, was used: `backsight gc` lets it live on."""
+        self._refs.keep(kind, name, target)
+
     def refs(self, kind: str) -> dict[str, str]:
         """Name -> target of every ref of a kind."""
         return self._refs.all(kind)

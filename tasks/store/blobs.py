@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field
@@ -15,6 +18,8 @@ from tasks.store.bucket import Bucket
 
 CHUNK = 2**20
 READ_ONLY = 0o444
+FRESH = timedelta(hours=12)
+"""What is put again is sent again where it is older, so that a gc, whose least age is twice this, takes it for new."""
 
 
 class Blob(Frozen):
@@ -41,9 +46,9 @@ class Blobs:
         self._verified: dict[Path, tuple[int, int]] = {}
 
     def put(self, source: Path | bytes) -> Blob:
-        """Store a file or some bytes; nothing is sent where they are there already."""
+        """Store a file or some bytes; nothing is sent where they are there already, and not for long."""
         blob = blob_of(source)
-        if self.has(blob):
+        if self.bucket.fresh(key(blob), blob.size, FRESH):
             return blob
         if isinstance(source, bytes):
             self.bucket.put(key(blob), source)
@@ -88,9 +93,11 @@ class Blobs:
         if not path.exists():
             return False
         if self._verified.get(path) == stamp(path):
+            used(path)
             return True
         if blob_of(path) != blob:
             return False
+        used(path)
         self._verified[path] = stamp(path)
         return True
 
@@ -110,6 +117,11 @@ class Blobs:
 def key(blob: Blob) -> str:
     """The blob's key in its bucket."""
     return f"blobs/sha256/{blob.digest[:2]}/{blob.digest}"
+
+
+def used(path: Path) -> None:
+    """Note the use of a cached file, for the bound on the cache; most disks are told to note it once a day at most."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
 def stamp(path: Path) -> tuple[int, int]:

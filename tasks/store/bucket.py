@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
@@ -151,6 +151,15 @@ class Bucket:
             if page.findtext(f"{space}IsTruncated") != "true":
                 return
             query = {**query, "continuation-token": page.findtext(f"{space}NextContinuationToken", "")}
+
+    def fresh(self, key: str, size: int, most: timedelta) -> bool:
+        """Whether an object of this size is there and was written within the time `most`."""
+        with self.told(key), absent_ok() as found:
+            found.value = self.client.stat_object(self.name, key)
+        if found.value is None or found.value.size != size:
+            return False
+        written = found.value.last_modified
+        return written is not None and datetime.now(UTC) - written < most
 
     def modified(self, key: str) -> datetime | None:
         """When an object was last written, by the server's clock; `None` = no such object."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -142,6 +143,11 @@ class ManifestIndex:
     def blob_edges(self) -> Iterator[tuple[ManifestId, str]]:
         """Every (manifest, digest that it names)."""
         yield from self.database.execute("select source, digest from blobs")
+
+    def stages(self) -> Iterator[tuple[ManifestId, set[ManifestId]]]:
+        """Every record of a stage and what the stage published."""
+        for id, encoded in self.database.execute("select id, encoded from manifests where id glob 'stage/*'"):
+            yield id, set(json.loads(encoded)["meta"].get("result", {}).get("outputs", {}).values())
 
     def walks_read(self) -> set[str]:
         """Digests of the episode indexes (`index.parquet`) that were read."""

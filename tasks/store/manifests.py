@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from tasks.errors import DataError, UsageError
 from tasks.spec import MANIFEST_ID, Frozen, ManifestId, canonical
-from tasks.store.blobs import Blob, Blobs
+from tasks.store.blobs import FRESH, Blob, Blobs
 from tasks.store.bucket import Bucket
 from tasks.store.guard import Guard
 
@@ -55,6 +55,9 @@ class Manifests:
             )
         if not self.guard.create(path(manifest.id), manifest.encoded()):
             raise tampered(manifest.id)
+        encoded = manifest.encoded()
+        if not self.bucket.fresh(path(manifest.id), len(encoded), FRESH):
+            self.bucket.put(path(manifest.id), encoded)  # so that a gc takes it for new
         return manifest.id
 
     def read(self, id: ManifestId) -> Manifest:

@@ -6,6 +6,7 @@ import enum
 import re
 
 from tasks.errors import BacksightError, UsageError
+from tasks.store.blobs import FRESH
 from tasks.store.bucket import Bucket
 from tasks.store.guard import Guard
 
@@ -50,6 +51,12 @@ class Refs:
         """Where `kind/name` points; `None` = there is no such ref."""
         held = self.bucket.get(path(kind, name))
         return held.data.decode() if held else None
+
+    def keep(self, kind: str, name: str, target: str) -> None:
+        """Note that a ref was used, for `backsight gc` removes refs of caches by the age of their last use."""
+        key, data = path(kind, name), target.encode()
+        if not self.bucket.fresh(key, len(data), FRESH):
+            self.guard.swap(key, data, data)
 
     def all(self, kind: str) -> dict[str, str]:
         """Name -> target of every ref of a kind."""
