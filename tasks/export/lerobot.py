@@ -117,7 +117,7 @@ def columns_of(episode: Recorded, number: int, first: int, task: int, fps: int) 
 def add(totals: Totals, episode: Recorded, columns: dict[str, Any]) -> dict[str, Statistics]:
     """Count an episode in, and give its own statistics."""
     own = Totals()
-    images = {RGB: episode.rgb, DEPTH: np.round(episode.depth * 1000).astype(np.uint16)[..., None]}
+    images: dict[str, Any] = {RGB: episode.rgb, DEPTH: np.round(episode.depth * 1000).astype(np.uint16)[..., None]}
     for name, values in columns.items():
         if name in images:
             for counts in (own, totals):

@@ -12,13 +12,15 @@ from model.draw.overlay import enlarge
 from model.draw.palette import FAINT, INK, PAPER, font
 from model.draw.plan import UNDRAWN, scene_plan
 from tasks.collect.camera import Camera, camera_pose
-from tasks.collect.simulator import Points, Simulator
+from tasks.collect.simulator import Observation, Points, Simulator
 
 WIDTH, MARGIN, GAP, HEADER = 1300, 30, 10, 64
 CAMERA = Camera(320, 240, 90.0)
 EYE, PITCH = 1.4, -0.1
 """Metres above the floor, and radians."""
 COLUMNS = 4
+SMALLEST = 0.005
+"""Share of a picture from which on a thing counts as seen."""
 
 
 def building_sheet(scene: dict[str, Any], title: str, views: Sequence[tuple[str, Any]] = ()) -> Image.Image:
@@ -83,16 +85,22 @@ def floors_of(scene: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def room_views(simulator: Simulator, count: int) -> list[tuple[str, Any]]:
-    """`count` pictures of the simulator's scene, from different places in turn, each looking where it sees farthest."""
+    """`count` pictures of the simulator's scene, from places far apart, each looking where it sees most things."""
     rng = np.random.default_rng(0)
     views = []
     for place in spread_out(simulator.navigable_points(40 * count, rng, 0.3), count):
         eye = place + np.array([0.0, EYE, 0.0])
         seen = [simulator.render(camera_pose(eye, float(h), PITCH), CAMERA) for h in np.arange(8) * np.pi / 4]
-        best = max(seen, key=lambda one: float(np.median(one.depth)))
+        best = max(seen, key=lambda one: (things_seen(one), float(np.median(one.depth))))
         room = simulator.graph.room_at(float(place[0]), float(place[2]))
         views.append((room.name if room else "", best.rgb))
     return views
+
+
+def things_seen(seen: Observation) -> int:
+    """Things that cover enough of a picture to be made out."""
+    _, pixels = np.unique(seen.semantic[seen.semantic > 0], return_counts=True)
+    return int((pixels >= SMALLEST * seen.semantic.size).sum())
 
 
 def spread_out(points: Points, count: int) -> Points:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tasks.collect.simulator import SceneGraph, Simulator
 from tasks.errors import UsageError
@@ -37,4 +38,4 @@ def scene_of(building: str, rooms: tuple[int, int], render: bool) -> Scene:
 
     simulator = EmbeddedSimulator(rooms)
     simulator.load(name)
-    return Scene(name, simulator.graph, simulator if render else None)
+    return Scene(Path(name).name, simulator.graph, simulator if render else None)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tasks.collect.embedded import pictures as art
 from tasks.collect.embedded import shell
-from tasks.collect.embedded.baked import BakedMesh
+from tasks.collect.embedded.baked import BakedMesh, Sheet
 from tasks.collect.embedded.furnishing import Placed, furnish
 from tasks.collect.embedded.furniture.suites import Workshop
 from tasks.collect.embedded.kinds import KINDS, Kind, dressed
@@ -238,7 +238,7 @@ def triangles(quads: Quads, light: NDArray[np.float64], pictures: NDArray[np.uin
         np.round(light.reshape(-1, 3) * 255).astype(np.uint8),
         np.repeat(quads.ids, 4),
         faces,
-        pictures,
+        (Sheet(pictures),),
     )
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.collect.embedded import glb
-from tasks.collect.embedded.atlas import bake_atlas
+from tasks.collect.embedded.baked import SHEET, BakedMesh
 from tasks.collect.embedded.building import Building, build
 from tasks.collect.embedded.floors import grid_of_plan, write_grid
+from tasks.collect.embedded.materials import NAMES, textures
 from tasks.collect.simulator import SceneGraph
 
 DESCRIPTOR_TITLE = "HM3D Semantic Annotations"
@@ -28,20 +29,55 @@ def export(building: Building, name: str, folder: Path) -> Path:
     """Write `name`.glb and all that belongs to it; returns the stage config, which names the rest."""
     folder.mkdir(parents=True, exist_ok=True)
     mesh = building.mesh
-    atlas = bake_atlas(mesh)
-    ok, png = cv2.imencode(".png", atlas.image[..., ::-1])
-    assert ok, "OpenCV could not encode the atlas"
-    glb.textured(mesh.positions, atlas.uv.astype(np.float32), mesh.faces, png.tobytes()).save(folder / f"{name}.glb")
+    order, faces = by_texture(mesh)
+    glb.textured(surfaces(mesh)).save(folder / f"{name}.glb")
     codes = id_colours(len(building.graph.objects))
     vertex = np.ones((len(mesh.ids), 4), dtype=np.float32)
-    vertex[:, :3] = linear(codes[mesh.ids - 1] / 255)
-    glb.coloured(mesh.positions, vertex, mesh.faces).save(folder / f"{name}.semantic.glb")
+    vertex[:, :3] = linear(codes[mesh.ids[order] - 1] / 255)
+    glb.coloured(mesh.positions[order], vertex, faces).save(folder / f"{name}.semantic.glb")
     (folder / f"{name}.semantic.txt").write_text(descriptor(building.graph, codes))
     write_json(folder / f"{name}.scene.json", {"id": name, **building.graph.as_json()})
     write_grid(grid_of_plan(building.plan, building.obstacles), folder / f"{name}.navigation.png")
     config = folder / f"{name}.stage_config.json"
     write_json(config, stage_config(name))
     return config
+
+
+def by_texture(mesh: BakedMesh) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[V] the vertices in order of their textures, and [F, 3] the triangles over that order, in the same order."""
+    order = np.argsort(mesh.layer, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return order, place[mesh.faces[np.argsort(mesh.layer[mesh.faces[:, 0]], kind="stable")]]
+
+
+def surfaces(mesh: BakedMesh) -> list[glb.Surface]:
+    """The mesh texture by texture. Joined in this order, their vertices are those of `by_texture`.
+
+    Textures stay what they are and the baked light stays in the vertex colours, which habitat's flat shader multiplies
+    as ours does (Magnum's Phong shader without lights: texture times vertex colour, no conversion of colour spaces).
+    """
+    order, _ = by_texture(mesh)
+    found = []
+    for layer in np.unique(mesh.layer):
+        own = order[mesh.layer[order] == layer]
+        place = np.full(len(mesh.layer), -1)
+        place[own] = np.arange(len(own))
+        sheet, index = divmod(int(layer), SHEET)
+        image = mesh.sheets[sheet - 1].images[index] if sheet else textures()[index]
+        colour = np.concatenate([mesh.colour[own], np.full((len(own), 1), 255, dtype=np.uint8)], axis=1)
+        uv = np.stack([mesh.uv[own, 0], 1 - mesh.uv[own, 1]], axis=1).astype(np.float32)
+        faces = place[mesh.faces[mesh.layer[mesh.faces[:, 0]] == layer]]
+        name = f"picture {index}" if sheet else NAMES[index]
+        found.append(glb.Surface(name, mesh.positions[own], uv, colour, faces, png(image[::-1])))
+    return found
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """A PNG of [H, W, 3], first row = top."""
+    ok, data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))
+    assert ok, "OpenCV could not encode a texture"
+    return data.tobytes()
 
 
 def stage_config(name: str) -> dict[str, Any]:

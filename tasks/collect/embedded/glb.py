@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGIC, JSON_CHUNK, BIN_CHUNK = 0x46546C67, 0x4E4F534A, 0x004E4942
-FLOAT, UNSIGNED_INT = 5126, 5125
+TYPES = {"<f4": 5126, "<u4": 5125, "|u1": 5121}
 VERTICES, INDICES = 34962, 34963
 
 
@@ -42,14 +42,15 @@ class Glb:
         return len(self.content["bufferViews"]) - 1
 
     def accessor(self, values: NDArray[Any], kind: str, target: int) -> int:
-        """Append an array (float32, or uint32 for indices) of SCALAR, VEC2, VEC3 or VEC4."""
-        floating = values.dtype == np.float32
+        """Append an array of SCALAR, VEC2, VEC3 or VEC4: float32, uint32 for indices, or uint8 that stands for 0..1."""
         entry = {
             "bufferView": self.view(np.ascontiguousarray(values).tobytes(), target),
-            "componentType": FLOAT if floating else UNSIGNED_INT,
+            "componentType": TYPES[values.dtype.str],
             "count": len(values),
             "type": kind,
         }
+        if values.dtype == np.uint8:
+            entry["normalized"] = True
         if kind == "VEC3":
             entry |= {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()}
         self.content["accessors"].append(entry)
@@ -66,31 +67,56 @@ class Glb:
         path.write_bytes(head + text + struct.pack("<II", len(data), BIN_CHUNK) + data)
 
 
-def textured(positions: NDArray[np.float32], uv: NDArray[np.float32], faces: NDArray[np.int64], png: bytes) -> Glb:
-    """A mesh with one unlit, mip-mapped texture (PNG bytes); metres, y up."""
+@dataclass(frozen=True)
+class Surface:
+    """The triangles of one texture."""
+
+    name: str
+    positions: NDArray[np.float32]
+    """[V, 3] metres, y up."""
+    uv: NDArray[np.float32]
+    """[V, 2], v downwards as glTF counts it."""
+    colour: NDArray[np.uint8]
+    """[V, 4] multiplies the texture."""
+    faces: NDArray[np.int64]
+    """[F, 3]."""
+    png: bytes
+    """The texture; it repeats."""
+
+
+def textured(surfaces: list[Surface]) -> Glb:
+    """One mesh a surface, unlit, each with its own mip-mapped texture and with vertex colours."""
     glb = Glb()
     glb.content |= {
         "extensionsUsed": ["KHR_materials_unlit"],
-        "images": [{"bufferView": glb.view(png), "mimeType": "image/png"}],
-        "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}],
-        "textures": [{"sampler": 0, "source": 0}],
-        "materials": [
+        "scenes": [{"nodes": list(range(len(surfaces)))}],
+        "nodes": [{"mesh": i, "name": surface.name} for i, surface in enumerate(surfaces)],
+        "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 10497, "wrapT": 10497}],
+        "images": [],
+        "textures": [],
+        "materials": [],
+    }
+    for number, surface in enumerate(surfaces):
+        glb.content["images"].append({"bufferView": glb.view(surface.png), "mimeType": "image/png"})
+        glb.content["textures"].append({"sampler": 0, "source": number})
+        glb.content["materials"].append(
             {
-                "name": "baked",
+                "name": surface.name,
                 "extensions": {"KHR_materials_unlit": {}},
                 "pbrMetallicRoughness": {
-                    "baseColorTexture": {"index": 0},
+                    "baseColorTexture": {"index": number},
                     "metallicFactor": 0.0,
                     "roughnessFactor": 1.0,
                 },
             }
-        ],
-    }
-    attributes = {
-        "POSITION": glb.accessor(positions, "VEC3", VERTICES),
-        "TEXCOORD_0": glb.accessor(uv.astype(np.float32), "VEC2", VERTICES),
-    }
-    return with_mesh(glb, attributes, faces)
+        )
+        attributes = {
+            "POSITION": glb.accessor(surface.positions, "VEC3", VERTICES),
+            "TEXCOORD_0": glb.accessor(surface.uv, "VEC2", VERTICES),
+            "COLOR_0": glb.accessor(surface.colour, "VEC4", VERTICES),
+        }
+        add_mesh(glb, surface.name, attributes, surface.faces, number)
+    return glb
 
 
 def coloured(positions: NDArray[np.float32], colours: NDArray[np.float32], faces: NDArray[np.int64]) -> Glb:
@@ -101,13 +127,12 @@ def coloured(positions: NDArray[np.float32], colours: NDArray[np.float32], faces
         "POSITION": glb.accessor(positions, "VEC3", VERTICES),
         "COLOR_0": glb.accessor(colours.astype(np.float32), "VEC4", VERTICES),
     }
-    return with_mesh(glb, attributes, faces)
-
-
-def with_mesh(glb: Glb, attributes: dict[str, int], faces: NDArray[np.int64]) -> Glb:
-    """Add the one primitive."""
-    indices = glb.accessor(faces.reshape(-1).astype(np.uint32), "SCALAR", INDICES)
-    glb.content["meshes"] = [
-        {"name": "building", "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
-    ]
+    add_mesh(glb, "building", attributes, faces, 0)
     return glb
+
+
+def add_mesh(glb: Glb, name: str, attributes: dict[str, int], faces: NDArray[np.int64], material: int) -> None:
+    """Add a mesh of one primitive."""
+    indices = glb.accessor(faces.reshape(-1).astype(np.uint32), "SCALAR", INDICES)
+    primitive = {"attributes": attributes, "indices": indices, "material": material}
+    glb.content["meshes"].append({"name": name, "primitives": [primitive]})

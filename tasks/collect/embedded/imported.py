@@ -1,4 +1,4 @@
-"""Reads an exported building back: the same GLB, semantics, scene graph and grid that habitat-sim is given."""
+"""Reads scenes from files: buildings that `export` wrote, with all that habitat-sim is given, and scenes of others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.collect.embedded.baked import BakedMesh
+from tasks.collect.embedded.drawable import drawable
 from tasks.collect.embedded.export import DESCRIPTOR_TITLE, srgb
 from tasks.collect.embedded.floors import read_grid
-from tasks.collect.embedded.materials import PICTURES
+from tasks.collect.embedded.foreign import read_foreign
+from tasks.collect.embedded.gltf import GltfFile
 from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.simulator import Door, Room, SceneGraph, SceneObject
 from tasks.errors import DataError
 
+CONFIG = ".stage_config.json"
 SETTINGS = ("render_asset", "semantic_asset", "semantic_descriptor_filename")
 
 
@@ -30,17 +33,37 @@ class SceneFiles:
     grid: NavigationGrid
 
 
-def read_scene(config: Path) -> SceneFiles:
-    """The scene of a stage config that `export` wrote. Raises DataError naming the file that is missing or wrong."""
-    settings = read_json(config)
+def is_file(scene: str) -> bool:
+    """Whether a scene id is the path of a scene's file."""
+    return scene.endswith((CONFIG, ".glb"))
+
+
+def read_scene(path: Path) -> SceneFiles:
+    """The scene of a GLB or of a stage config. Raises DataError naming the file that is missing or wrong."""
+    if path.suffix == ".glb":
+        return SceneFiles(*read_foreign(path, {}))
+    settings = read_json(path)
+    if "render_asset" not in settings:
+        raise DataError(f"The stage config {path} names no render_asset: it says nothing of what is to be drawn.")
+    name = path.name.removesuffix(CONFIG)
+    ours = settings.get("semantic_descriptor_filename") == f"{name}.semantic.txt"
+    if not ours and not (path.parent / f"{name}.scene.json").exists():
+        return SceneFiles(*read_foreign(path.parent / settings["render_asset"], settings))
+    return read_exported(path, settings)
+
+
+def read_exported(config: Path, settings: dict[str, Any]) -> SceneFiles:
+    """The scene of a stage config that `export` wrote."""
     for key in SETTINGS:
         if key not in settings:
             raise DataError(f"The stage config {config} names no {key}: export the building again.")
     render, semantic, text = (config.parent / settings[key] for key in SETTINGS)
-    mesh = baked_mesh(render, semantic, read_descriptor(text))
-    name = config.name.removesuffix(".stage_config.json")
+    file = GltfFile(render)
+    parts = file.primitives()
+    ids = vertex_ids(GltfFile(semantic), sum(len(part.positions) for part in parts), read_descriptor(text))
+    name = config.name.removesuffix(CONFIG)
     graph = read_graph(config.parent / f"{name}.scene.json")
-    return SceneFiles(mesh, graph, read_grid(config.parent / f"{name}.navigation.png"))
+    return SceneFiles(drawable(file, parts, ids), graph, read_grid(config.parent / f"{name}.navigation.png"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,22 +72,6 @@ def read_json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise DataError(f"The scene file {path} cannot be read: {error}") from error
-
-
-def read_glb(path: Path) -> Any:
-    """The one mesh of a GLB, as trimesh loads it. Raises DataError for what is no GLB, or no usable geometry."""
-    import trimesh
-
-    try:
-        scene = trimesh.load_scene(path, process=False)
-    except Exception as error:
-        raise DataError(f"{path} is no GLB that can be read: {error}") from error
-    meshes = list(scene.geometry.values())
-    if len(meshes) != 1:
-        raise DataError(f"{path} holds {len(meshes)} meshes; the embedded simulator reads those that it exported: one.")
-    if not np.isfinite(meshes[0].vertices).all():
-        raise DataError(f"{path} has vertices that are not finite numbers.")
-    return meshes[0]
 
 
 def read_descriptor(path: Path) -> dict[tuple[int, int, int], int]:
@@ -80,37 +87,18 @@ def read_descriptor(path: Path) -> dict[tuple[int, int, int], int]:
     return codes  # type: ignore[return-value]
 
 
-def baked_mesh(render: Path, semantic: Path, codes: dict[tuple[int, int, int], int]) -> BakedMesh:
-    """Positions, texture and ids from both GLBs, which share their vertices."""
-    picture, ids = read_glb(render), read_glb(semantic)
-    if len(picture.vertices) != len(ids.vertices):
-        raise DataError(
-            f"{semantic} has {len(ids.vertices)} vertices, {render} has {len(picture.vertices)}: they do not belong "
-            "together."
-        )
-    image = np.asarray(picture.visual.material.baseColorTexture.convert("RGB"))
-    count = len(picture.vertices)
-    # trimesh counts v upwards; our textures begin with their bottom row, which is the same.
-    return BakedMesh(
-        positions=picture.vertices.astype(np.float32),
-        uv=np.asarray(picture.visual.uv, dtype=np.float32),
-        layer=np.full(count, PICTURES),
-        colour=np.full((count, 3), 255, dtype=np.uint8),
-        ids=vertex_ids(ids, semantic, codes),
-        faces=np.asarray(picture.faces, dtype=np.int64),
-        pictures=np.ascontiguousarray(image[::-1])[None],
-    )
-
-
-def vertex_ids(mesh: Any, path: Path, codes: dict[tuple[int, int, int], int]) -> NDArray[np.int64]:
-    """[V] object ids from linear vertex colours."""
-    linear = mesh.visual.vertex_attributes.get("color")
-    if linear is None:
-        raise DataError(f"{path} has no vertex colours, so its objects cannot be told apart.")
-    seen, which = np.unique(np.round(srgb(linear[:, :3].astype(float)) * 255).astype(int), axis=0, return_inverse=True)
+def vertex_ids(file: GltfFile, count: int, codes: dict[tuple[int, int, int], int]) -> NDArray[np.int64]:
+    """[V] object ids from the linear vertex colours of a file with `count` vertices."""
+    parts = file.primitives()
+    if not all(part.coloured for part in parts):
+        raise file.wrong("has no vertex colours, so its objects cannot be told apart")
+    linear = np.concatenate([part.colour for part in parts])
+    if len(linear) != count:
+        raise file.wrong(f"has {len(linear)} vertices where the building has {count}: they do not belong together")
+    seen, which = np.unique(np.round(srgb(linear) * 255).astype(int), axis=0, return_inverse=True)
     unknown = [colour for colour in map(tuple, seen.tolist()) if colour not in codes]
     if unknown:
-        raise DataError(f"{path} has the colour {unknown[0]}, which its descriptor does not name.")
+        raise file.wrong(f"has the colour {unknown[0]}, which its descriptor does not name")
     return np.array([codes[colour] for colour in map(tuple, seen.tolist())])[which.ravel()]
 
 

@@ -7,11 +7,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.collect.embedded.baked import SHEET
+
 Image = NDArray[np.float64]
 
 SIDE = 128
 """Pixels of a layer's side."""
-PICTURES = 1000
+PICTURES = SHEET
 """Layers from here on are pictures of the building at hand."""
 
 

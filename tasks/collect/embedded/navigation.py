@@ -29,9 +29,9 @@ MOVES = [
 class NavigationGrid:
     """The floor of one building as cells that hold an agent's centre."""
 
-    def __init__(self, floor: NDArray[np.uint8], x0: float, z0: float) -> None:
-        """`floor` [rows (z), columns (x)] is 1 where nothing stands; its first cell's corner lies at (x0, z0)."""
-        self.x0, self.z0, self.shape, self.floor = x0, z0, floor.shape, floor
+    def __init__(self, floor: NDArray[np.uint8], x0: float, z0: float, height: float = 0.0) -> None:
+        """`floor` [rows (z), columns (x)] is 1 where nothing stands; its first cell begins at (x0, height, z0)."""
+        self.x0, self.z0, self.height, self.shape, self.floor = x0, z0, height, floor.shape, floor
         distance = cv2.distanceTransform(np.pad(floor, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         self.clearance: NDArray[np.float32] = (distance - 0.5) * CELL
         """[rows, columns] metres from a cell's centre to the nearest obstacle."""
@@ -49,7 +49,8 @@ class NavigationGrid:
 
     def point_of(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Points:
         """[n, 3] centres of cells, on the floor."""
-        return np.stack([self.x0 + (columns + 0.5) * CELL, np.zeros(len(rows)), self.z0 + (rows + 0.5) * CELL], axis=1)
+        x, z = self.x0 + (columns + 0.5) * CELL, self.z0 + (rows + 0.5) * CELL
+        return np.stack([x, np.full(len(rows), self.height), z], axis=1)
 
     def is_free(self, points: Points) -> NDArray[np.bool_]:
         """[n] whether an agent can stand at points ([n, 3])."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.collect.camera import Camera
-from tasks.collect.embedded.baked import BakedMesh
-from tasks.collect.embedded.materials import PICTURES, textures
+from tasks.collect.embedded.baked import BakedMesh, Sheet
+from tasks.collect.embedded.materials import textures
 from tasks.collect.simulator import Observation
 from tasks.errors import UsageError
 
@@ -31,18 +31,16 @@ void main() {
     uv = uvl.xy; layer = uvl.z; tint = colour.rgb; id = object_id; z = gl_Position.w;
 }
 """
-FRAGMENT = f"""
+FRAGMENT = """
 #version 330
-uniform sampler2DArray materials; uniform sampler2DArray pictures;
+uniform sampler2DArray sheet;
 in vec2 uv; flat in float layer; in vec3 tint; flat in float id; in float z;
 layout(location = 0) out vec4 rgb;
 layout(location = 1) out vec2 depth_and_id;
-void main() {{
-    vec3 surface = layer < {PICTURES}.0 ? texture(materials, vec3(uv, layer)).rgb
-                                        : texture(pictures, vec3(uv, layer - {PICTURES}.0)).rgb;
-    rgb = vec4(surface * tint, 1.0);
+void main() {
+    rgb = vec4(texture(sheet, vec3(uv, layer)).rgb * tint, 1.0);
     depth_and_id = vec2(z, id);
-}}
+}
 """
 
 
@@ -82,20 +80,23 @@ class Renderer:
         self.context = open_context()
         self.program = self.context.program(vertex_shader=VERTEX, fragment_shader=FRAGMENT)
         self.matrix = cast("moderngl.Uniform", self.program["clip_from_world"])
-        self.program["materials"] = 0
-        self.program["pictures"] = 1
-        self.materials = self.texture_array(textures())
-        self.pictures: moderngl.TextureArray | None = None
-        self.mesh: list[Any] = []
+        self.program["sheet"] = 0
+        self.materials = self.texture_array(Sheet(textures()))
+        self.sheets: list[moderngl.TextureArray] = []
+        self.buffers: list[Any] = []
+        self.parts: list[tuple[moderngl.TextureArray, Any]] = []
+        """Textures and the triangles that they cover."""
         self.frame: tuple[tuple[int, int], list[Any]] = ((0, 0), [])
         self.context.enable(self.context.DEPTH_TEST | self.context.CULL_FACE)
         # The projection flips the image, and with it the sense in which triangles turn.
         self.context.front_face = "cw"
 
-    def texture_array(self, images: NDArray[np.uint8]) -> moderngl.TextureArray:
-        """[n, S, S, 3] images as a repeating, mip-mapped texture array."""
-        count, height, width, _ = images.shape
-        array = self.context.texture_array((width, height, count), 3, np.ascontiguousarray(images).tobytes())
+    def texture_array(self, sheet: Sheet) -> moderngl.TextureArray:
+        """A sheet as a mip-mapped texture array."""
+        count, height, width, _ = sheet.images.shape
+        pixels = np.ascontiguousarray(sheet.images)
+        array = self.context.texture_array((width, height, count), 3, pixels.tobytes(), alignment=1)
+        array.repeat_x, array.repeat_y = sheet.repeat
         array.build_mipmaps()
         array.filter = (self.context.LINEAR_MIPMAP_LINEAR, self.context.LINEAR)
         return array
@@ -103,17 +104,21 @@ class Renderer:
     def show(self, mesh: BakedMesh) -> None:
         """Make `mesh` the building that is drawn from now on."""
         self.forget()
+        self.sheets = [self.texture_array(sheet) for sheet in mesh.sheets]
         vertices = self.context.buffer(mesh.interleaved())
-        faces = self.context.buffer(mesh.faces.astype(np.uint32).tobytes())
         content = [(vertices, "3f 3f 4f1 1f", "position", "uvl", "colour", "object_id")]
-        self.mesh = [self.context.vertex_array(self.program, content, faces), vertices, faces]
-        self.pictures = self.texture_array(mesh.pictures)
+        self.buffers = [vertices]
+        for number, faces in mesh.faces_by_sheet.items():
+            indices = self.context.buffer(faces.astype(np.uint32).tobytes())
+            triangles = self.context.vertex_array(self.program, content, indices)
+            self.parts.append((self.sheets[number - 1] if number else self.materials, triangles))
+            self.buffers += [indices, triangles]
 
     def forget(self) -> None:
         """Free the building's memory."""
-        for thing in (*self.mesh, *([self.pictures] if self.pictures else [])):
+        for thing in (*self.buffers, *self.sheets):
             thing.release()
-        self.mesh, self.pictures = [], None
+        self.buffers, self.sheets, self.parts = [], [], []
 
     def target(self, camera: Camera) -> Any:
         """The framebuffer for this image size, made anew when the size changes."""
@@ -129,15 +134,15 @@ class Renderer:
 
     def draw(self, pose: NDArray[np.float64], camera: Camera) -> Observation:
         """RGB, z-depth and ids from `pose` ([4, 4] camera-to-world, OpenCV)."""
-        assert self.pictures is not None, "show a building first"
+        assert self.parts, "show a building first"
         target = self.target(camera)
         target.use()
         target.clear()
         matrix = clip_from_camera(camera) @ np.linalg.inv(pose)
         self.matrix.write(matrix.T.astype("f4").tobytes())
-        self.materials.use(0)
-        self.pictures.use(1)
-        self.mesh[0].render()
+        for sheet, triangles in self.parts:
+            sheet.use(0)
+            triangles.render()
         shape = (camera.height, camera.width)
         rgb = np.frombuffer(target.read(components=4), dtype=np.uint8).reshape(*shape, 4)[..., :3]
         extra = np.frombuffer(target.read(components=2, attachment=1, dtype="f4"), dtype=np.float32).reshape(*shape, 2)

@@ -1,6 +1,6 @@
 """The embedded simulator: procedural buildings behind the `Simulator` interface.
 
-Scene ids are `b<seed>` (a home) or `h<seed>` (a hall), or the path of a stage config that `export` wrote.
+Scene ids are `b<seed>` (a home) or `h<seed>` (a hall), or the path of a GLB or a stage config.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from tasks.collect.camera import Camera
 from tasks.collect.embedded.building import Building, build
 from tasks.collect.embedded.floors import grid_of_plan
-from tasks.collect.embedded.imported import SceneFiles, read_scene
+from tasks.collect.embedded.imported import SceneFiles, is_file, read_scene
 from tasks.collect.embedded.kinds import BY_LETTER
 from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.embedded.renderer import Renderer
@@ -48,7 +48,7 @@ class EmbeddedSimulator(Simulator):
 
     def load(self, scene: str) -> None:
         """See Simulator. Raises DataError where too little floor is left to walk on."""
-        files = read_scene(Path(scene)) if scene.endswith(".stage_config.json") else self.built(scene)
+        files = read_scene(Path(scene)) if is_file(scene) else self.built(scene)
         self.grid, self.scene_graph = files.grid, files.graph
         area = float(self.grid.free.sum()) * 0.05**2
         if area < LEAST_FLOOR:
