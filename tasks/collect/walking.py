@@ -85,14 +85,14 @@ class Walker:
                 self.act("forward")
         return bool(field.at(self.stance.position[None])[0] <= self.step + 0.05)
 
-    def best_turn(self, field: DistanceField) -> int | None:
+    def best_turn(self, field: DistanceField, turn_price: float = TURN_PRICE) -> int | None:
         """Turns (positive: left) before the step that gains most; None when no step gains enough."""
         around = round(np.pi / self.turn)
         turns = np.array(sorted(range(-around + 1, around + 1), key=abs))
         places = np.stack([self.ahead(self.stance.heading + t * self.turn) for t in turns])
         lengths = field.at(places)
         now = field.at(self.stance.position[None])[0]
-        price = np.where(lengths <= now - LEAST_GAIN, lengths + TURN_PRICE * np.abs(turns), np.inf)
+        price = np.where(lengths <= now - LEAST_GAIN, lengths + turn_price * np.abs(turns), np.inf)
         for i in np.argsort(price, kind="stable"):
             if not np.isfinite(price[i]):
                 return None

@@ -122,3 +122,18 @@ def test_it_runs_where_nothing_is_installed() -> None:
 
 def install_import() -> str:
     return f"import runpy; runpy.run_path({str(Path(install.__file__))!r}, run_name='not_main')"
+
+
+def test_an_extra_is_installed_once_and_without_its_pins(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lock = tmp_path / "extra.lock"
+    lock.write_text("habitat-lab==1.0\nnumba==2.0\n")
+    calls = programs(python='case "$2" in *1.0*) [ -e "$0.there" ];; esac', uv='touch "${0%uv}python.there"')
+    monkeypatch.setattr(install, "PYTHON", tmp_path / "bin" / "python")
+    monkeypatch.setattr(install, "UV", tmp_path / "bin" / "uv")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/bin:/usr/bin")
+    for _ in range(2):
+        install.add("habitat-lab", lock)
+    (line,) = [line for line in calls.read_text().splitlines() if line.startswith("uv ")]
+    assert "--no-deps" in line and line.endswith(f"-r {lock}")

@@ -1,0 +1,1 @@
+"""Closed-loop navigation: habitat-lab's own `Env` over our simulators, agents that act in it, and their scores."""
