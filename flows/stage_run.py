@@ -14,18 +14,19 @@ from prefect.states import Cancelled, Completed, Failed, State
 
 from flows.board import Board, result_markdown
 from flows.labels import StageFacts
-from flows.launch import Ending, Handle, Job, JobState
-from flows.launch.process import ProcessLauncher
+from flows.launch import Ending, Handle, Job, JobState, Launcher
+from flows.launch.choose import handed_on, launcher_of, resources_of
+from flows.launch.cluster_api import Unreachable
+from flows.launch.settings import LaunchSettings, Profile
 from flows.links import mlflow_page
 from flows.parameters import Settings
 from flows.plan import PRODUCT, Stage, stage_spec
 from flows.references import note_latest, resolve
 from tasks.errors import BacksightError
 from tasks.preset import load_preset
-from tasks.settings import home
 from tasks.spec import StageResult, StageSpec
 from tasks.stage import cached, key_of
-from tasks.store import open_store
+from tasks.store import ArtefactStore, open_store
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _carried_out(request: StageRequest) -> State[Any]:
         log.info("%s is known under key %s: nothing is launched.", request.stage, known.key[:12])
         _tell(request.stage, known, 0.0)
         return Completed(message=f"known under key {known.key[:12]}: nothing was launched")
-    ending = _launched(request.stage, spec, request.force)
+    ending = _launched(request, spec, store)
     if ending.state is JobState.CANCELLED:
         return Cancelled(message=ending.diagnosis)
     if ending.state is not JobState.SUCCEEDED or ending.result is None:
@@ -75,24 +76,43 @@ def _carried_out(request: StageRequest) -> State[Any]:
     return Completed(message=f"{ending.result.outcome} in {ending.seconds:.1f} s")
 
 
-def _launched(stage: Stage, spec: StageSpec, force: bool) -> Ending:
-    """The end of the task that does the work, shown while it runs. It does not outlive a flow run that was ended."""
-    log, launcher = get_run_logger(), ProcessLauncher(home() / "jobs")
-    handle = launcher.start(Job(f"{stage}-{key_of(spec)[:16]}", spec, force))
-    board = Board(stage, log.info, log.warning)
+def _launched(request: StageRequest, spec: StageSpec, store: ArtefactStore) -> Ending:
+    """The end of the task that does the work, shown while it runs."""
+    log, settings = get_run_logger(), LaunchSettings.load()
+    launcher = launcher_of(settings, store)
+    job = Job(
+        f"{request.stage}-{key_of(spec)[:16]}",
+        spec,
+        request.force,
+        environment=handed_on(),
+        resources=resources_of(settings, request.preset, spec),
+        owner=str(flow_run.id),
+    )
+    handle = launcher.start(job)
+    board = Board(request.stage, log.info, log.warning)
     try:
         for report in launcher.follow(handle):
             board.show(report)
+    except Unreachable:
+        raise  # nothing is known, so nothing is ended: a rerun finds the job again
     except BaseException:
-        launcher.cancel(handle)
+        if settings.profile is not Profile.CLUSTER or _is_cancelled():
+            launcher.cancel(handle)
         raise
     return _known_end(launcher, handle)
 
 
-def _known_end(launcher: ProcessLauncher, handle: Handle) -> Ending:
+def _is_cancelled() -> bool:
+    """Whether this flow run was asked to end. One whose pod is moved leaves its job running, and finds it again."""
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(flow_run.id).state
+    return state is not None and (state.is_cancelling() or state.is_cancelled())
+
+
+def _known_end(launcher: Launcher, handle: Handle) -> Ending:
     ending = launcher.ending(handle)
     if ending is None:
-        raise BacksightError(f"The job {handle.name} was followed to its end and still runs: see `{launcher.root}`.")
+        raise BacksightError(f"The job {handle.name} was followed to its end and still runs: see its launcher's logs.")
     return ending
 
 

@@ -80,7 +80,11 @@ def execute(spec: Spec, work: Work[Spec], force: bool = False) -> StageResult:
 
 def cached(store: ArtefactStore, spec: StageSpec) -> StageResult | None:
     """The outcome that the store knows for this spec and this code; `None` = none, or parts of it are gone."""
-    key = key_of(spec)
+    return known_under(store, key_of(spec))
+
+
+def known_under(store: ArtefactStore, key: str) -> StageResult | None:
+    """The outcome that the store knows under a stage's key; `None` = none, or parts of it are gone."""
     record = store.ref("stage", key)
     if record is None or not store.complete(record):
         return None
