@@ -63,33 +63,35 @@ def _carried_out(request: StageRequest) -> State[Any]:
     known = None if request.force else cached(store, spec)
     if known is not None:
         log.info("%s is known under key %s: nothing is launched.", request.stage, known.key[:12])
+        _ask_people(request.stage, known)
         _tell(request.stage, known, 0.0)
         return Completed(message=f"known under key {known.key[:12]}: nothing was launched")
-    ending = _launched(request, spec, store)
+    ending = launched(spec, request.preset, request.force, store)
     if ending.state is JobState.CANCELLED:
         return Cancelled(message=ending.diagnosis)
     if ending.state is not JobState.SUCCEEDED or ending.result is None:
         log.error("%s", ending.diagnosis)
         return Failed(message=ending.diagnosis)
     note_latest(store, request.stage, ending.result.outputs[PRODUCT[request.stage]])
+    _ask_people(request.stage, ending.result)
     _tell(request.stage, ending.result, ending.seconds)
     return Completed(message=f"{ending.result.outcome} in {ending.seconds:.1f} s")
 
 
-def _launched(request: StageRequest, spec: StageSpec, store: ArtefactStore) -> Ending:
-    """The end of the task that does the work, shown while it runs."""
+def launched(spec: StageSpec, preset: str, force: bool, store: ArtefactStore) -> Ending:
+    """The end of the task that does a stage's work, shown on the current flow run while it runs."""
     log, settings = get_run_logger(), LaunchSettings.load()
     launcher = launcher_of(settings, store)
     job = Job(
-        f"{request.stage}-{key_of(spec)[:16]}",
+        f"{spec.stage}-{key_of(spec)[:16]}",
         spec,
-        request.force,
+        force,
         environment=handed_on(),
-        resources=resources_of(settings, request.preset, spec),
+        resources=resources_of(settings, preset, spec),
         owner=str(flow_run.id),
     )
     handle = launcher.start(job)
-    board = Board(request.stage, log.info, log.warning)
+    board = Board(spec.stage, log.info, log.warning)
     try:
         for report in launcher.follow(handle):
             board.show(report)
@@ -107,6 +109,16 @@ def _is_cancelled() -> bool:
     with get_client(sync_client=True) as client:
         state = client.read_flow_run(flow_run.id).state
     return state is not None and (state.is_cancelling() or state.is_cancelled())
+
+
+def _ask_people(stage: Stage, result: StageResult) -> None:
+    """Where a winner waits for a person, put the question on Prefect's page."""
+    if stage is not Stage.PROMOTE:
+        return
+    from flows.promotion import ask_if_needed
+
+    if until := ask_if_needed(open_store(), result.outputs["verdict"]):
+        get_run_logger().info("The winner waits for a person's approval until %s: see the flow run `approval`.", until)
 
 
 def _known_end(launcher: Launcher, handle: Handle) -> Ending:
