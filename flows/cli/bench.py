@@ -14,6 +14,10 @@ from tasks.spec import HOUSE
 BENCHMARKS: dict[str, tuple[str, str]] = {
     "drift": ("tests.benchmarks.drift", "Drift between collections: false alarms in one world, power in others."),
     "gc": ("tests.benchmarks.gc", "gc on a store of 10,000 objects, half of which nothing names."),
+    "gate": (
+        "tasks.rehearsal.bench",
+        "The promotion gate over invented nights: false promotions, power, scenes saved.",
+    ),
     "labels": ("tests.benchmarks.labels", "Label pairs a second, beside a plain Python loop."),
     "lineage": ("tests.benchmarks.lineage", "Lineage of a verdict, a dataset and an episode among 10,000 manifests."),
     "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),

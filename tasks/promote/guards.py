@@ -7,9 +7,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from tasks.promote.sample import Contestant, scene_scores
-from tasks.promote.sequential import FEWEST_FOR_SPREAD, bounds
+from tasks.promote.sample import ERRORS, Contestant, scene_scores
+from tasks.promote.sequential import FEWEST_FOR_SPREAD, SceneScores, bounds
 from tasks.promote.spec import SHARES, GuardName, Policy
+from tasks.scores import Floats
 from tasks.spec import Frozen
 from tasks.summary import METRICS, Estimate, over_scenes, replicate
 
@@ -75,6 +76,8 @@ def judge_guards(
         elif name in SHARES:
             if not rival.baseline:
                 found.append(cost(name, challenger, rival, margin))
+        elif name in ERRORS:
+            found.append(mean(name, challenger, rival, policy, order, margin))
         else:
             mine = replicate(name, challenger.plan, challenger.scores, draws)
             theirs = replicate(name, rival.plan, rival.scores, draws)
@@ -82,6 +85,23 @@ def judge_guards(
                 Finding(guard=name, gain=draws.estimate(METRICS[name].better * (mine - theirs)), margin=margin)
             )
     return found
+
+
+def mean(
+    name: GuardName, challenger: Contestant, rival: Contestant, policy: Policy, order: Sequence[str], margin: float
+) -> Finding:
+    """A metric that is a mean over pairs."""
+    value, low, high = (float(b[-1]) for b in loss_bounds(scene_scores(name, challenger, rival, order), margin, policy))
+    known = np.isfinite(value) and np.isfinite(low) and np.isfinite(high)
+    gain = Estimate(value=value, low=low, high=high) if known else Estimate(value=None)
+    return Finding(guard=name, gain=gain, margin=margin)
+
+
+def loss_bounds(scores: SceneScores, margin: float, policy: Policy) -> tuple[Floats, Floats, Floats]:
+    """Mean gain a pair and its bounds after each scene, exact where it is a loss of just the margin."""
+    tolerated = scores.gains() + margin * scores.pairs
+    value, low, high = bounds(tolerated, scores.pairs, policy.guard_alpha / 2)
+    return value - margin, low - margin, high - margin
 
 
 def worst_stratum(
@@ -96,7 +116,9 @@ def worst_stratum(
             continue
         tolerated = ((1 + margin) * scores.rival - scores.challenger)[shown]
         scale = scores.rival.sum() / scores.pairs.sum()
-        mean, low, high = (float(b[-1]) / scale - margin for b in bounds(tolerated, scores.pairs[shown], tail(policy)))
+        mean, low, high = (
+            float(b[-1]) / scale - margin for b in bounds(tolerated, scores.pairs[shown], policy.guard_alpha / 2)
+        )
         found.append((low, stratum, Estimate(value=mean, low=low, high=high)))
     if not found:
         return Finding(
@@ -104,11 +126,6 @@ def worst_stratum(
         )
     _, stratum, gain = min(found, key=lambda entry: entry[0])
     return Finding(guard="worst_stratum", gain=gain, margin=margin, note=stratum)
-
-
-def tail(policy: Policy) -> float:
-    """Chance with which a guard's bound errs at one judgement."""
-    return policy.guard_alpha / 2
 
 
 def cost(name: GuardName, challenger: Contestant, rival: Contestant, margin: float) -> Finding:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks import tracking
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.promote.hold import person
 from tasks.promote.ledger import Act, Entry, Ledger
-from tasks.promote.registry import CHECKPOINT_TAG, ModelRegistry
-from tasks.promote.settle import Settlement, digest
+from tasks.promote.office import office
+from tasks.promote.registry import CHECKPOINT_TAG
+from tasks.promote.settle import digest
 from tasks.spec import ManifestId
 from tasks.store import ArtefactStore, RefConflict
-from tasks.tracking import NullRun, TrackedRun, open_run, told
+from tasks.tracking import told
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,30 +38,18 @@ def roll_back(store: ArtefactStore, registered: str, to: str | None, why: str) -
     Without `to` it is the champion before the present one. Raises `UsageError` where there is no such champion or no
     reason is given, `DataError` where its files are gone.
     """
-    from tasks.promote.promote import promotion_lock
-
     reason = reason_of(why)
-    client, ledger = tracking.connect(), Ledger(store, registered)
-    with promotion_lock(registered), tempfile.TemporaryDirectory() as scratch:
-        tags = {"backsight.why": reason, "backsight.by": person()}
-        run = open_run("rollback", tags=tags) if client else NullRun()
-        try:
-            registry = ModelRegistry(client, run, registered) if client else None
-            settlement = Settlement(store, ledger, registry, Path(scratch))
-            settlement.finish()
-            entries = [written.entry for written in ledger.entries()]
-            wanted = None if to is None else checkpoint_of(client, registered, to)
-            entry = rollback_entry(registered, entries, wanted, reason)
-            if not store.complete(entry.checkpoint):
-                raise DataError(f"Files of {entry.checkpoint} are gone from the artefact store: name another version.")
-            entry = append(ledger, entry)
-            settlement.finish()
-            version = registry.find(entry.checkpoint) if registry else None
-        except BaseException:
-            run.end("FAILED")
-            raise
-        note(run, entry)
-    return Restored(entry, version)
+    with office(store, registered, "rollback", {"backsight.why": reason, "backsight.by": person()}) as here:
+        entries = [written.entry for written in here.ledger.entries()]
+        client = here.registry.client if here.registry else None
+        wanted = None if to is None else checkpoint_of(client, registered, to)
+        entry = rollback_entry(registered, entries, wanted, reason)
+        if not store.complete(entry.checkpoint):
+            raise DataError(f"Files of {entry.checkpoint} are gone from the artefact store: name another version.")
+        entry = append(here.ledger, entry)
+        here.settlement.finish()
+        here.run.tags({"backsight.restored": entry.checkpoint, "backsight.withdrawn": entry.former or ""})
+        return Restored(entry, here.registry.find(entry.checkpoint) if here.registry else None)
 
 
 def reason_of(why: str) -> str:
@@ -141,9 +127,3 @@ def append(ledger: Ledger, entry: Entry) -> Entry:
             f"Another machine wrote into the ledger of {ledger.registered} meanwhile: look who is champion now, then "
             "say it again."
         ) from conflict
-
-
-def note(run: TrackedRun, entry: Entry) -> None:
-    """Leave on MLflow's page what was done."""
-    run.tags({"backsight.restored": entry.checkpoint, "backsight.withdrawn": entry.former or ""})
-    run.end()

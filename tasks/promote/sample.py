@@ -100,9 +100,12 @@ def scene_scores(
     def summed(contestant: Contestant) -> tuple[Floats, Floats]:
         errors, counted = ERRORS[metric](contestant.plan, contestant.scores)
         sums = np.where(counted, errors, 0.0).sum(axis=1)[shown]
+        pairs = counted.sum(axis=1)[shown]
         size = len(order)
-        pairs = counted.sum(axis=1)[shown].astype(float)
-        return np.bincount(row[shown], sums, size), np.bincount(row[shown], pairs, size)
+        return (
+            np.asarray(np.bincount(row[shown], sums, size), dtype=np.float64),
+            np.asarray(np.bincount(row[shown], pairs, size), dtype=np.float64),
+        )
 
     (mine, pairs), (theirs, _) = summed(challenger), summed(rival)
     return SceneScores(pairs=pairs, rival=theirs, challenger=mine)
