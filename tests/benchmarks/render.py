@@ -1,6 +1,6 @@
 """The embedded simulator's speed: frames a second and core, recording, building, and end to end; memory over time.
 
-`backsight bench render [--json] [--size 224] [--frames 200] [--soak 2000]`. Prints; judges nothing.
+`backsight bench render [--json] [--size 224] [--frames 200] [--soak 10000]`. Prints; judges nothing.
 """
 
 from __future__ import annotations
@@ -58,20 +58,27 @@ def measure(size: int, frames: int, soak: int) -> dict[str, float]:
     found = {"frames_per_core_second": per_core_second(bare), "recorded_per_core_second": per_core_second(recorded)}
     found["collected_per_core_second"] = per_core_second(collected)
     found["collected_to_bare"] = found["collected_per_core_second"] / found["frames_per_core_second"]
-    found["core_seconds_a_building"] = 1 / per_core_second(lambda: len([build(seed) for seed in range(100, 110)]))
-    found["megabytes_grown"] = grown(simulator, camera, poses, soak)
+    for name, rooms in (("building", (4, 10)), ("building_of_20_rooms", (20, 20))):
+        found[f"core_seconds_a_{name}"] = 1 / per_core_second(
+            lambda r=rooms: len([build(s, r) for s in range(100, 110)])
+        )
+    found |= memory(simulator, camera, poses, soak)
     simulator.close()
     return found
 
 
-def grown(simulator: EmbeddedSimulator, camera: Camera, poses: list[np.ndarray], frames: int) -> float:
-    """Megabytes by which the process grows over a number of frames in changing buildings."""
-    before = psutil.Process().memory_info().rss
-    for i in range(frames):
-        if i % 200 == 0:
-            simulator.load(f"b{1 + i // 200 % 5}")
-        simulator.render(poses[i % len(poses)], camera)
-    return (psutil.Process().memory_info().rss - before) / 2**20
+def memory(simulator: EmbeddedSimulator, camera: Camera, poses: list[np.ndarray], frames: int) -> dict[str, float]:
+    """Resident megabytes before and after a number of frames in changing buildings, each of which was drawn before."""
+
+    def draw(count: int) -> float:
+        for i in range(count):
+            if i % 200 == 0:
+                simulator.load(f"b{1 + i // 200 % 5}")
+            simulator.render(poses[i % len(poses)], camera)
+        return psutil.Process().memory_info().rss / 2**20
+
+    start = draw(1000)
+    return {"soaked_frames": frames, "rss_megabytes_start": start, "rss_megabytes_end": draw(frames)}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -80,12 +87,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--size", type=int, default=224, help="pixels a side")
     parser.add_argument("--frames", type=int, default=200, help="frames to time")
-    parser.add_argument("--soak", type=int, default=2000, help="frames over which memory is watched")
+    parser.add_argument("--soak", type=int, default=10_000, help="frames over which memory is watched")
     arguments = parser.parse_args(argv)
     # One thread, so that the figures are those of one core.
     os.environ["LP_NUM_THREADS"] = "0"
     found = measure(arguments.size, arguments.frames, arguments.soak)
-    print(json.dumps({"render": found}) if arguments.json else "\n".join(f"{k}: {v:.3g}" for k, v in found.items()))
+    print(json.dumps({"render": found}) if arguments.json else "\n".join(f"{k}: {v:.4g}" for k, v in found.items()))
 
 
 if __name__ == "__main__":
