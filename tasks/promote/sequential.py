@@ -134,7 +134,7 @@ def spread_and_skew(gain: Floats, pairs: Floats, mean: Floats) -> tuple[Floats, 
 
     second = total(2, 0) - 2 * mean * total(1, 1) + mean**2 * total(0, 2)
     third = total(3, 0) - 3 * mean * total(2, 1) + 3 * mean**2 * total(1, 2) - mean**3 * total(0, 3)
-    spread = np.sqrt(np.maximum(second, 0.0) / (number - 1))
+    spread = np.sqrt(np.maximum(second, 0.0) / np.maximum(number - 1, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         skew = np.where(spread > 0, third / number / spread**3, 0.0)
     return spread, np.nan_to_num(skew)
