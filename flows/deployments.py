@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 from zoneinfo import available_timezones
 
-from infra.local.prefect_worker import POOL
+from flows.launch.settings import LaunchSettings
+from flows.pools import WorkPool, pool_of
 from tasks.errors import BacksightError
+from tasks.settings import home
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 NIGHTLY = "nightly"
 CRON = "0 2 * * *"
 """Two in the morning, in the machine's own time zone."""
+
+WATCH_CRON = "0 6 * * *"
+"""Six in the morning: the monitor looks at what was collected last."""
 
 TAG = "backsight"
 
@@ -49,33 +53,59 @@ def deployments() -> Iterator[Deployment]:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
 
+    from flows.monitor import monitor
     from flows.nightly import nightly
+    from flows.promotion import approval, approval_expiry
     from flows.stages import FLOWS
 
     for stage_flow in FLOWS.values():
         yield Deployment(stage_flow, (TAG, "stage"))
+    for people_flow in (approval, approval_expiry):
+        yield Deployment(people_flow, (TAG, "people"))
     nights = CronSchedule(cron=CRON, timezone=local_timezone())
     yield Deployment(nightly, (TAG, "night"), [DeploymentScheduleCreate(schedule=nights, active=True, slug="night")])
+    looks = CronSchedule(cron=WATCH_CRON, timezone=local_timezone())
+    yield Deployment(monitor, (TAG, "monitor"), [DeploymentScheduleCreate(schedule=looks, active=True, slug="look")])
 
 
-def deploy() -> list[str]:
-    """Register all deployments with the server; their names. Doing it again changes nothing."""
+def deploy(settings: LaunchSettings | None = None) -> list[str]:
+    """Register all deployments with the server, for the pool of a profile; their names. Again changes nothing."""
     from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
 
+    pool = pool_of(settings or LaunchSettings.load(), home())
     names = []
     with get_client(sync_client=True) as client:
-        try:
-            client.read_work_pool(POOL)
-        except ObjectNotFound as error:
-            raise BacksightError(f"There is no work pool '{POOL}': start its worker with `backsight up`.") from error
+        provide(client, pool)
         for deployment in deployments():
-            register(client, deployment)
+            register(client, deployment, pool)
             names.append(deployment.name)
     return names
 
 
-def register(client: SyncPrefectClient, deployment: Deployment) -> None:
+def provide(client: SyncPrefectClient, pool: WorkPool) -> None:
+    """Make a pool, or bring its template up to date. Raises `BacksightError` for one that only `backsight up` makes."""
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    try:
+        there = client.read_work_pool(pool.name)
+    except ObjectNotFound as error:
+        if pool.template is None:
+            raise BacksightError(
+                f"There is no work pool '{pool.name}': start its worker with `backsight up`."
+            ) from error
+        client.create_work_pool(WorkPoolCreate(name=pool.name, type=pool.type, base_job_template=pool.template))
+        return
+    if there.type != pool.type:
+        raise BacksightError(
+            f"The work pool '{pool.name}' is of type {there.type}, not {pool.type}: "
+            f"delete it (`prefect work-pool delete {pool.name}`), or deploy with another profile."
+        )
+    if pool.template is not None and there.base_job_template != pool.template:
+        client.update_work_pool(pool.name, WorkPoolUpdate(base_job_template=pool.template))
+
+
+def register(client: SyncPrefectClient, deployment: Deployment, pool: WorkPool) -> None:
     """Make a deployment, or bring the one of its name up to date."""
     client.create_deployment(
         flow_id=client.create_flow(deployment.flow),
@@ -85,9 +115,8 @@ def register(client: SyncPrefectClient, deployment: Deployment) -> None:
         tags=list(deployment.tags),
         schedules=deployment.schedules,
         entrypoint=deployment.entrypoint,
-        work_pool_name=POOL,
-        # With a command of its own the worker starts the engine at once, not a first process that resolves a workspace.
-        job_variables={"command": f"{sys.executable} -m prefect.engine"},
+        work_pool_name=pool.name,
+        job_variables=dict(pool.job_variables),
         parameter_openapi_schema=form(deployment.flow),
         enforce_parameter_schema=True,
         pull_steps=[],

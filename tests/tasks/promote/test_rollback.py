@@ -151,8 +151,7 @@ def test_the_drill_on_the_local_stack(stack: LocalStack, monkeypatch: pytest.Mon
     served = client.get_model_version_by_alias(NAME, "champion")
     assert served.tags["checkpoint"] == first
     assert client.get_model_version_by_alias(NAME, "previous").tags["checkpoint"] == second
-    unknown = stack.backsight("rollback", "--model", NAME, "--to", "99", "--why", "try")
-    assert unknown.returncode == 2 and "has no version 99" in unknown.stderr
-    back = stack.backsight("rollback", "--model", NAME, "--to", "2", "--why", "the doors are marked now")
-    assert back.returncode == 0, back.stderr
+    with pytest.raises(UsageError, match="has no version 99 in MLflow"):
+        roll_back(store, NAME, "99", "try")
+    assert roll_back(store, NAME, "2", "the doors are marked now").version == "2"
     assert client.get_model_version_by_alias(NAME, "champion").tags["checkpoint"] == second

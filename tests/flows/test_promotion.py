@@ -1,0 +1,105 @@
+"""The question on Prefect's page, on a real stack: answered by a person, or by nobody in time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tasks.promote.ledger import Act, Entry, Ledger
+from tasks.promote.promote import promote
+from tasks.promote.spec import Policy, PromoteSpec
+from tasks.settings import StoreSettings
+from tasks.spec import ManifestId
+from tasks.stage import execute
+from tasks.store import ArtefactStore, open_store
+from tests.local_stack import LocalStack
+from tests.promotions import publish_checkpoint, publish_evaluation
+
+SOON = 12 / 3600
+"""Hours."""
+ASK = (
+    "import sys; from flows.cli.prefect_client import use_prefect; use_prefect();"
+    "from flows.promotion import ask_if_needed; from tasks.store import open_store;"
+    "[ask_if_needed(open_store(), verdict) for verdict in sys.argv[1:] for twice in range(2)]"
+)
+
+
+@pytest.fixture
+def store(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> ArtefactStore:
+    """The stack's own store, configured for this process too; MLflow is left out, as rollback's drill covers it."""
+    for name, value in {**stack.environment(), **stack.settings()}.items():
+        monkeypatch.setenv(name, value)
+    return open_store(StoreSettings.load())
+
+
+def winner(store: ArtefactStore, name: str, hours: float) -> tuple[ManifestId, ManifestId]:
+    """The checkpoint and the verdict of a winner that waits."""
+    checkpoint = publish_checkpoint(store, name)
+    policy = Policy(resamples=1000, people="ask", answer_hours=hours)
+    evaluation = publish_evaluation(store, checkpoint, 0.1)
+    result = execute(PromoteSpec(evaluation=evaluation, policy=policy, registered=name), promote)
+    return checkpoint, result.outputs["verdict"]
+
+
+def prefect(stack: LocalStack, what: str, body: dict[str, Any]) -> Any:
+    request = urllib.request.Request(
+        f"{stack.settings()['PREFECT_API_URL']}/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def asked(stack: LocalStack, verdict: ManifestId) -> dict[str, Any] | None:
+    """The flow run that asks about a verdict, once it is suspended."""
+    runs = prefect(stack, "flow_runs/filter", {"flow_runs": {"name": {"any_": [f"approval {verdict[:20]}"]}}})
+    assert len(runs) <= 1, "asking twice makes one question"
+    return next((run for run in runs if run["state"]["name"] == "Suspended"), None)
+
+
+def form_of(stack: LocalStack, run: str) -> list[dict[str, Any]]:
+    """What the page draws the form from; the flow run leaves it right after it was suspended."""
+    return [kept for kept in prefect(stack, f"flow_runs/{run}/input/filter", {}) if kept["key"].endswith("schema")]
+
+
+def wait_for(what: Callable[[], Any], patience: float = 90) -> Any:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"did not come about within {patience} s")
+
+
+def last(store: ArtefactStore, name: str, act: Act) -> Entry | None:
+    """The newest entry of a ledger, if it is of this sort."""
+    head = Ledger(store, name).head()
+    return head.entry if head and head.entry.act is act else None
+
+
+def test_a_person_answers_on_the_page_and_silence_keeps_the_champion(stack: LocalStack, store: ArtefactStore) -> None:
+    assert stack.backsight("deploy").returncode == 0
+    silent, unanswered = winner(store, "unanswered", SOON)
+    checkpoint, verdict = winner(store, "answered", 24)
+    put = subprocess.run(
+        [sys.executable, "-c", ASK, verdict, unanswered], env=stack.environment(), capture_output=True, text=True
+    )
+    assert put.returncode == 0, put.stderr
+    run = wait_for(lambda: asked(stack, verdict))
+    wait_for(lambda: form_of(stack, run["id"]))
+    wrong = prefect(stack, f"flow_runs/{run['id']}/resume", {"run_input": {"approve": True, "who": "", "why": "x"}})
+    assert wrong["status"] == "REJECT" and store.ref("champion", "answered") is None
+    form = {"approve": True, "who": "Ada", "why": "looks right on the floor"}
+    taken = prefect(stack, f"flow_runs/{run['id']}/resume", {"run_input": form})
+    assert taken["status"] == "ACCEPT", taken
+    entry = wait_for(lambda: last(store, "answered", Act.APPROVAL))
+    assert (entry.by, entry.why, entry.champion) == ("Ada", "looks right on the floor", checkpoint)
+    wait_for(lambda: store.ref("champion", "answered") == checkpoint)
+    expired = wait_for(lambda: last(store, "unanswered", Act.EXPIRY))
+    assert expired.champion is None and expired.checkpoint == silent and "no answer by" in expired.why
