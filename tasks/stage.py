@@ -150,16 +150,25 @@ def _published(
     return result
 
 
-def main(spec_type: type[Spec], work: Work[Spec], argv: list[str] | None = None) -> int:
+def main(
+    spec_type: type[Spec],
+    work: Work[Spec],
+    argv: list[str] | None = None,
+    first: Callable[[Spec, bool], bool] = lambda spec, force: True,
+) -> int:
     """`python -m tasks.<name> --spec spec.json [--result result.json] [--force] [--debug]`; gives the exit code.
 
-    A failure is one line `error: ...`, the last on stderr, and a result file with the outcome `failed`.
+    A failure is one line `error: ...`, the last on stderr, and a result file with the outcome `failed`. `first` is done
+    before the work, given the spec and `force`; where it answers False, others go on with it and nothing is answered.
     """
     options = _parser(spec_type).parse_args(argv)
     signal.signal(signal.SIGTERM, _leave)
     started = time.monotonic()
     try:
-        result = execute(read_spec(spec_type, options.spec), work, options.force)
+        spec = read_spec(spec_type, options.spec)
+        if not first(spec, options.force):
+            return 0
+        result = execute(spec, work, options.force)
     except Exception as error:  # noqa: BLE001 - the border of the process: every failure becomes a sentence
         said, code = _sentence(error, spec_type.task)
         if options.debug:

@@ -23,7 +23,7 @@ from flows.cli.submit import NAMES, NIGHTLY
 )
 @click.option("--watch", is_flag=True, help="Stay, show the progress, and leave with the run's outcome.")
 def run(name: str, preset: str, seed: int | None, force: bool, settings: tuple[str, ...], watch: bool) -> None:
-    """Submit NAME, the whole night or one stage, to the worker."""
+    """Submit NAME, the whole night, one stage or the monitor, to the worker."""
     launch(name, preset, seed, force, settings, watch)
 
 
@@ -47,14 +47,20 @@ def launch(name: str, preset: str, seed: int | None, force: bool, settings: tupl
 
 
 @click.command()
-def deploy() -> None:
+@click.option(
+    "--profile",
+    type=click.Choice(["local", "container", "cluster"]),
+    help="Where flow runs and stages run: as processes, containers or pods; else $BACKSIGHT_PROFILE, else local.",
+)
+def deploy(profile: str | None) -> None:
     """Register the deployments (one a stage, and the night with its schedule) with the server."""
     from flows.cli.prefect_client import require_answer, use_prefect
 
     require_answer(use_prefect())
     from flows.deployments import deploy as register
+    from flows.launch.settings import LaunchSettings
 
-    for name in register():
+    for name in register(LaunchSettings.load(profile)):
         click.echo(name)
 
 

@@ -49,10 +49,10 @@ class LaunchSettings(BaseSettings):
     """The containers' network."""
 
     @classmethod
-    def load(cls) -> Self:
-        """The settings of this process; a `UsageError` names the variable that is wrong."""
+    def load(cls, profile: str | None = None) -> Self:
+        """The settings of this process, under a profile if one is given; a `UsageError` names what is wrong."""
         try:
-            return cls()
+            return cls(**({"BACKSIGHT_PROFILE": profile} if profile else {}))
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])

@@ -92,3 +92,10 @@ def from_main(value: Any) -> Any:
     box = [value]
     distributed.broadcast_object_list(box, src=0)
     return box[0]
+
+
+def wait_for_all() -> None:
+    """Return when every rank has come to this point."""
+    from torch import distributed
+
+    distributed.barrier()

@@ -46,6 +46,11 @@ class StoreShelf:
         """Name of a shard's ref."""
         return f"{self.work}-{shard.number:05d}"
 
+    def holds(self, shard: Shard) -> bool:
+        """Whether a shard is kept."""
+        id = self.store.ref("shard", self.name(shard))
+        return id is not None and self.store.complete(id)
+
     def take(self, shard: Shard, tar: Path, report: Path) -> bool:
         """See Shelf."""
         id = self.store.ref("shard", self.name(shard))

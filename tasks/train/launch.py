@@ -1,8 +1,8 @@
 """Starts the ranks of a training, or runs this one; whichever rank fails first gives the stage's one line of error.
 
 Without RANK in the environment, and for more than one rank, this process becomes torchrun's agent for ranks that
-run the same command again. Rank 0 alone is the stage: it talks to the store and to MLflow. The others are given local
-paths by it.
+run the same command again; where BACKSIGHT_NODES is set, for those of them that belong to this node. Rank 0 alone is
+the stage: it talks to MLflow and publishes. The others are given local paths by it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 
 from model.training.ranks import World, device_of, from_main, joined, world_of
-from tasks.errors import BacksightError
+from tasks.errors import BacksightError, UsageError
 from tasks.files import write
 from tasks.spec import Outcome, StageResult
 from tasks.stage import cached, main, read_spec
@@ -83,14 +84,14 @@ def start_ranks(argv: list[str]) -> int:
     from torch.distributed.run import parse_args, run
 
     options = parse(argv)
-    ranks = read_spec(TrainSpec, options.spec).ranks
+    ranks, meeting = ranks_here(read_spec(TrainSpec, options.spec).ranks)
     # The stage's own error is the last line: torchrun's account of exit codes says less.
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // ranks)))
     with tempfile.TemporaryDirectory(prefix="backsight-ranks-") as place:
         os.environ[FOLDER_VARIABLE] = place
         try:
-            run(parse_args(["--standalone", f"--nproc_per_node={ranks}", "-m", "tasks.train", *argv]))
+            run(parse_args([*meeting, f"--nproc_per_node={ranks}", "-m", "tasks.train", *argv]))
         except ChildFailedError as error:
             failure = first(Path(place)) or unspoken(
                 error.get_first_failure()[0], error.get_first_failure()[1].exitcode
@@ -101,6 +102,21 @@ def start_ranks(argv: list[str]) -> int:
         except SignalException as stop:
             return 128 + int(stop.sigval)
     return 0
+
+
+def ranks_here(ranks: int, environment: Mapping[str, str] = os.environ) -> tuple[int, list[str]]:
+    """How many of the ranks run on this node, and torchrun's words for how they meet the others.
+
+    A launcher of several nodes sets BACKSIGHT_NODES, MASTER_ADDR, MASTER_PORT and, this node's number,
+    JOB_COMPLETION_INDEX.
+    """
+    nodes = int(environment.get("BACKSIGHT_NODES", 1))
+    if nodes == 1:
+        return ranks, ["--standalone"]
+    if ranks % nodes:
+        raise UsageError(f"{ranks} ranks cannot be dealt out evenly over {nodes} nodes: change training.ranks.")
+    place = f"--master_addr={environment['MASTER_ADDR']}", f"--master_port={environment['MASTER_PORT']}"
+    return ranks // nodes, [f"--nnodes={nodes}", f"--node_rank={environment['JOB_COMPLETION_INDEX']}", *place]
 
 
 def unspoken(rank: int, exit_code: int) -> Failure:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from model.training.checkpoint import CheckpointFiles, read_config
 from model.training.history import History, Record
-from model.training.ranks import World, device_of, from_main, joined
+from model.training.ranks import World, device_of, from_main, joined, wait_for_all
 from tasks.datasets import fetch_dataset
-from tasks.errors import DataError
+from tasks.errors import BacksightError, DataError
+from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
-from tasks.store import ArtefactStore, Manifest
+from tasks.store import ArtefactStore, Manifest, open_store
 from tasks.train.failure import leave_word, of_peer
 from tasks.train.spec import TrainSpec
 
@@ -62,6 +63,7 @@ def train(spec: TrainSpec, context: StageContext, meeting: Meeting) -> StageOutc
     with joined(meeting.world, device_of(spec.phase.device, meeting.world)):
         meeting.held = True
         from_main(job)
+        wait_for_all()
         stopper = Stopper()
         with context.progress.track(f"train {spec.stage}", spec.phase.steps, "steps") as track, stopper.listening():
             observer = StageObserver(spec, context, track)
@@ -80,8 +82,23 @@ def follow(spec: TrainSpec, world: World) -> None:
         job: TrainingJob | None = from_main(None)
         stopper = Stopper()
         if job is not None:
+            if world.local_rank == 0:
+                bring_here(spec, job)
+            wait_for_all()
             with stopper.listening():
                 train_job(job, world, Silent(), stopper)
+
+
+def bring_here(spec: TrainSpec, job: TrainingJob) -> None:
+    """On the first rank of another node: rank 0's files, fetched to the same places of this node's cache."""
+    store = open_store()
+    here = fetch_dataset(store, spec.dataset, open_progress())
+    init = fetch_checkpoint(store, spec.init) if spec.init else None
+    if (here, init, find_resume(store, key_of(spec))) != (job.data, job.init, job.resume):
+        raise BacksightError(
+            "This node's cache lies elsewhere than that of rank 0, or holds another checkpoint to resume from: "
+            "give all nodes the same BACKSIGHT_HOME, and run the stage again."
+        )
 
 
 def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
