@@ -27,8 +27,9 @@ from flows.plan import PRODUCT, Night, Step, night_seed
 from flows.record import Line, NightRecord, Turn
 from flows.references import champion, known_verdict
 from flows.report import NightReport, cost, read_report
+from flows.retraining import book, close_quietly
 from tasks.errors import BacksightError
-from tasks.preset import load_preset
+from tasks.preset import Preset, load_preset
 from tasks.spec import ManifestId, StageSpec
 from tasks.stage import cached, key_of, record_hit
 from tasks.store import ArtefactStore, open_store
@@ -124,6 +125,16 @@ class NightRun:
     def carry_out(self) -> State[Any]:
         """All steps, then the report."""
         preset = load_preset(self.request.preset, self.request.changed)
+        booking, reason = book(self.store, preset.monitor.trigger, self.run)
+        if booking is None:
+            get_run_logger().info("This night does not begin: %s.", reason)
+            return Completed(message=f"not begun: {reason}")
+        try:
+            return self._carried_out(preset)
+        finally:
+            close_quietly(booking, self.lines, preset.training.ranks, get_run_logger().warning)
+
+    def _carried_out(self, preset: Preset) -> State[Any]:
         night = Night(preset, self.seed, champion(self.store))
         get_run_logger().info("Night of preset %s, seed %d.", self.preset_name, self.seed)
         try:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 NIGHTLY = "nightly"
-NAMES = (NIGHTLY, *Stage)
+MONITOR = "monitor"
+NAMES = (NIGHTLY, MONITOR, *Stage)
 OPTIONS = frozenset({"preset", "seed", "force", "overrides"})
 """Parameters of the flows that the command line gives in another way than by `--set`."""
 
@@ -41,10 +42,12 @@ def parsed(settings: Sequence[str]) -> dict[str, Any]:
 
 def flow_named(name: str) -> Flow[..., Any]:
     """The flow behind a name of `backsight run`."""
+    from flows.monitor import monitor
     from flows.nightly import nightly
     from flows.stages import FLOWS
 
-    return nightly if name == NIGHTLY else FLOWS[Stage(name)]
+    parents = {NIGHTLY: nightly, MONITOR: monitor}
+    return parents[name] if name in parents else FLOWS[Stage(name)]
 
 
 def parameters_of(

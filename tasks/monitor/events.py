@@ -44,6 +44,8 @@ class Window:
     """What moved most, for the reason."""
     blank: str = ""
     """Why nothing could be compared, where `drift` is None."""
+    champion: str = ""
+    """Who was measured; evidence against a former champion is none against the present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class State:
     """Time of the newest counted event."""
     data: str = ""
     """Identity of the newest counted data."""
+    champion: str = ""
+    """Who was champion then."""
     sights: tuple[Sight, ...] = ()
     """Newest windows, oldest first, since the last promotion."""
     proposed: bool = False

@@ -38,18 +38,19 @@ def monitor(spec: MonitorSpec, context: StageContext) -> StageOutcome:
 
 def look(spec: MonitorSpec, context: StageContext) -> tuple[Window, DriftReport | None, Loss | None]:
     """What is to be seen of the newest data."""
+    window = Window(at=spec.at, data=spec.dataset, champion=spec.checkpoint or "")
     fault = fault_of(spec, context)
     if fault is not None:
-        return Window(at=spec.at, data=spec.dataset, passed=False, fault=fault), None, None
+        return changed(window, passed=False, fault=fault), None, None
     try:
         newest = opened(spec.dataset, context)
     except DataError as error:
-        return Window(at=spec.at, data=spec.dataset, passed=False, fault=plain(error)), None, None
+        return changed(window, passed=False, fault=plain(error)), None, None
     blank = missing(spec)
     if blank is not None:
         count = sum(walk.split == "train" for walk in newest.walks)
-        return Window(at=spec.at, data=spec.dataset, episodes=count, blank=blank), None, None
-    return compared(spec, context, newest)
+        return changed(window, episodes=count, blank=blank), None, None
+    return compared(spec, context, newest, window)
 
 
 def fault_of(spec: MonitorSpec, context: StageContext) -> str | None:
@@ -79,11 +80,10 @@ def opened(id: ManifestId, context: StageContext) -> WalkDataset:
 
 
 def compared(
-    spec: MonitorSpec, context: StageContext, newest: WalkDataset
+    spec: MonitorSpec, context: StageContext, newest: WalkDataset, window: Window
 ) -> tuple[Window, DriftReport | None, Loss | None]:
     """Drift and loss of data that is fit to be looked at."""
     assert spec.checkpoint is not None and spec.reference is not None
-    window = Window(at=spec.at, data=spec.dataset, episodes=sum(walk.split == "train" for walk in newest.walks))
     try:
         reference = opened(spec.reference, context)
     except BacksightError as error:

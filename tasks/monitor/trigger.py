@@ -79,6 +79,11 @@ def looked(policy: TriggerPolicy, state: State, window: Window) -> Decision:
     if state.last is not None and window.at - state.last > policy.memory_days * DAY:
         notes += (f"gap of {(window.at - state.last) / DAY:.1f} days: older evidence is forgotten",)
     state = replace(state, last=window.at, data=window.data, backward=())
+    if window.champion and window.champion != state.champion:
+        if state.champion:
+            notes += ("there is another champion: older evidence is forgotten",)
+            state = forgotten(state)
+        state = replace(state, champion=window.champion)
     if not window.passed:
         return noted(unfit(policy, state, window), notes)
     state = replace(state, collections=0, episodes=state.episodes + window.episodes)

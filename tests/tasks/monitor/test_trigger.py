@@ -142,6 +142,12 @@ def test_a_new_champion_is_accused_of_nothing() -> None:
     assert after.sights == () and not after.proposed and after.flight is None
 
 
+def test_another_champion_is_accused_of_nothing_however_it_came() -> None:
+    decisions = heard(window(0, **BAD, champion="old"), window(1, **BAD, champion="new"))
+    assert decisions[-1].rule is Rule.QUIET and "another champion" in decisions[-1].notes[0]
+    assert heard(window(0, **BAD, champion="old"), window(1, **BAD, champion="old"))[-1].rule is Rule.CONFIRMED
+
+
 def test_a_retraining_that_falls_silent_is_given_up_and_its_hours_count() -> None:
     late = heard(window(2.5, **CALM), state=fire())[-1]
     assert late.after.flight is None and "given up as lost" in late.notes[0]

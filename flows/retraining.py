@@ -1,0 +1,154 @@
+"""From a decision to a night: the events that tell of it, the automations that act on them, the books of all nights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flows.plan import PHASES, Stage
+from flows.references import champion
+from tasks.errors import BacksightError
+from tasks.monitor.events import HOUR, Action, NightAsked, NightEnded
+from tasks.monitor.log import DecisionLog, Logged
+from tasks.monitor.policy import TriggerPolicy
+from tasks.promote.spec import PromoteSpec
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+    from prefect.events.schemas.automations import AutomationCore
+
+    from flows.record import Line
+    from tasks.store import ArtefactStore
+
+EVENTS = {Action.RETRAIN: "backsight.retraining.confirmed", Action.COLLECT: "backsight.collection.wanted"}
+"""Action of a decision -> the Prefect event that tells of it."""
+
+FOLLOWS = {Action.RETRAIN: "nightly", Action.COLLECT: "collect"}
+"""Action -> the deployment that an automation starts on its event."""
+
+REGISTERED: str = PromoteSpec.model_fields["registered"].default
+
+
+def decisions(store: ArtefactStore) -> DecisionLog:
+    """The log of all decisions on when to train."""
+    return DecisionLog(store, REGISTERED)
+
+
+def tell(logged: Logged) -> bool:
+    """Emit the event of a decision that starts something; whether there was one to emit."""
+    from prefect.events import emit_event
+
+    event = EVENTS.get(logged.decision.action)
+    if event is None:
+        return False
+    payload = {
+        "decision": logged.id,
+        "number": logged.number,
+        "rule": logged.decision.rule.name,
+        "reason": logged.decision.reason,
+        "preset": logged.facts.get("preset") or "tiny",
+        "overrides": logged.facts.get("overrides", {}),
+    }
+    resource = {"prefect.resource.id": f"backsight.champion.{REGISTERED}", "prefect.resource.name": REGISTERED}
+    return emit_event(event, resource, payload=payload) is not None
+
+
+def automation(action: Action, deployment: UUID) -> AutomationCore:
+    """Starts a deployment on a decision's event, under the preset and the changed keys that the event names."""
+    from prefect.events.actions import RunDeployment
+    from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+    from prefect.events.schemas.events import ResourceSpecification
+
+    overrides = {"__prefect_kind": "jinja", "template": "{{ event.payload.overrides | tojson }}"}
+    return AutomationCore(
+        name=f"{EVENTS[action]} -> {FOLLOWS[action]}",
+        description=f"Starts {FOLLOWS[action]} when the monitor has decided so. Made by `backsight deploy`.",
+        enabled=True,
+        trigger=EventTrigger(
+            expect={EVENTS[action]},
+            match=ResourceSpecification({"prefect.resource.id": f"backsight.champion.{REGISTERED}"}),
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
+        actions=[
+            RunDeployment(
+                source="selected",
+                deployment_id=deployment,
+                parameters={
+                    "preset": {"__prefect_kind": "jinja", "template": "{{ event.payload.preset }}"},
+                    "overrides": {"__prefect_kind": "json", "value": overrides},
+                },
+            )
+        ],
+    )
+
+
+def register_automations(client: SyncPrefectClient) -> None:
+    """Make the automations, or bring those of their names up to date. The deployments are to be there already."""
+    for action, name in FOLLOWS.items():
+        wanted = automation(action, client.read_deployment_by_name(f"{name}/{name}").id)
+        there = client.read_automations_by_name(wanted.name)
+        if there:
+            client.update_automation(there[0].id, wanted)
+        else:
+            client.create_automation(wanted)
+
+
+def cause_of(run: FlowRun) -> str:
+    """Who asked for a night: the schedule, the monitor's automation, or a person."""
+    if run.auto_scheduled:
+        return "schedule"
+    return "monitor" if run.created_by is not None and run.created_by.type == "AUTOMATION" else "hand"
+
+
+@dataclass(frozen=True)
+class Booking:
+    """One night in the books of the trigger."""
+
+    store: ArtefactStore
+    policy: TriggerPolicy
+    name: str
+    champion: str | None
+    """Who was champion when the night began."""
+
+    def close(self, lines: Sequence[Line], ranks: int) -> Logged:
+        """Enter the night's end with what it has cost."""
+        promoted = champion(self.store) != self.champion
+        return decisions(self.store).tell(
+            self.policy, NightEnded(time.time(), self.name, gpu_hours(lines, ranks), promoted)
+        )
+
+
+def book(store: ArtefactStore, policy: TriggerPolicy, run: FlowRun) -> tuple[Booking | None, str]:
+    """Enter a night's beginning; no booking where it may not begin, with the reason."""
+    asked = NightAsked(time.time(), str(run.id), cause_of(run))
+    logged = decisions(store).tell(policy, asked)
+    if logged.decision.action is not Action.RETRAIN:
+        return None, f"{logged.decision.rule.value}: {logged.decision.reason}"
+    return Booking(store, policy, asked.name, champion(store)), logged.decision.reason
+
+
+def gpu_hours(lines: Sequence[Line], ranks: int) -> float:
+    """What a night has cost: seconds of the stages that use the accelerators, times those that each uses."""
+    return sum(line.seconds * users for line, users in _used(lines, ranks)) / HOUR
+
+
+def _used(lines: Sequence[Line], ranks: int) -> Iterator[tuple[Line, int]]:
+    for line in lines:
+        if line.step in PHASES:
+            yield line, ranks
+        elif line.step.startswith(Stage.EVALUATE):
+            yield line, 1
+
+
+def close_quietly(booking: Booking, lines: Sequence[Line], ranks: int, warn: Any) -> None:
+    """Enter a night's end where an error is on its way already: it must not be hidden by another."""
+    try:
+        booking.close(lines, ranks)
+    except BacksightError as error:
+        warn("The night's end could not be entered in the books: %s", error)
