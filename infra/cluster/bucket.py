@@ -38,10 +38,11 @@ def created_within(bucket: Bucket, patience: float) -> None:
             return bucket.create()
         except UsageError:
             raise  # wrong keys do not become right by waiting
-        except BacksightError:
+        except BacksightError as error:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(2)
+            print(f"waiting: {error}", flush=True)
+        time.sleep(5)
 
 
 def attempt(apply: Callable[[Bucket], None], bucket: Bucket) -> str:

@@ -1,4 +1,4 @@
-"""Whether a manifest is what its schema says: no unknown field, no wrong type, none missing, as a strict server wants."""
+"""Whether a manifest is what its schema says: no unknown field, no wrong type, none missing."""
 
 from __future__ import annotations
 
