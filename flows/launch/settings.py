@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,8 +51,9 @@ class LaunchSettings(BaseSettings):
     @classmethod
     def load(cls, profile: str | None = None) -> Self:
         """The settings of this process, under a profile if one is given; a `UsageError` names what is wrong."""
+        given: dict[str, Any] = {"BACKSIGHT_PROFILE": profile} if profile else {}
         try:
-            return cls(**({"BACKSIGHT_PROFILE": profile} if profile else {}))
+            return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
