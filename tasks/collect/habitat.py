@@ -14,6 +14,7 @@ import numpy as np
 
 from model.geometry_numpy import flip_camera
 from tasks.collect.camera import Camera
+from tasks.collect.scene_dataset import check_scene_dataset
 from tasks.collect.simulator import DistanceField, Observation, Points, Room, SceneGraph, SceneObject, Simulator
 from tasks.errors import DataError, UsageError
 
@@ -54,8 +55,8 @@ class HabitatSimulator(Simulator):
     """Walks and renders scenes of a scene dataset."""
 
     def __init__(self, scene_dataset: str | None, size: tuple[int, int]) -> None:
-        if scene_dataset and not Path(scene_dataset).is_file():
-            raise UsageError(f"collect.scene_dataset {scene_dataset} does not exist.")
+        if scene_dataset:
+            check_scene_dataset(Path(scene_dataset))
         self.sim_module = engine()
         self.scene_dataset = scene_dataset
         self.size = size
