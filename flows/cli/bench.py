@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "lineage": ("tests.benchmarks.lineage", "Lineage of a verdict, a dataset and an episode among 10,000 manifests."),
     "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),
     "navigate": ("tasks.navigate.benchmark", "An agent in habitat-lab's Env: success, SPL, nDTW over R2R episodes."),
+    "platform": ("tests.benchmarks.platform", "Keys of 1,000 shards, a pod's overhead, flow runs a minute."),
     "render": ("tests.benchmarks.render", "The embedded simulator: frames a second, recording, buildings, memory."),
     "sampling": ("tests.benchmarks.sampling", "The `enhanced` sampler, beside a plain greedy."),
     "stack": ("tests.benchmarks.stack", "Seconds to start, heal and stop a local stack, and its memory."),

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import psutil
+import pytest
 
 from flows.launch import Handle, Job, Launcher
+from flows.launch.cluster_api import CONFIG_MAPS, PODS, ClusterApi
 from flows.launch.container import JOB as CONTAINER_JOB
 from flows.launch.container import ContainerLauncher
 from flows.launch.engine import connect
+from flows.launch.kubeconfig import connection
 from flows.launch.kubernetes import KubernetesLauncher
-from flows.launch.manifests import Place
+from flows.launch.manifests import JOB_LABEL, Place
 from flows.launch.process import MARK, ProcessLauncher
 from flows.launch.resources import StageResources
 from tasks.spec import StageSpec
@@ -141,6 +145,42 @@ class ContainerBench:
 
     def _client(self) -> Any:
         return connect(self.address)
+
+
+@dataclass
+class RealClusterBench:
+    """The cluster that $KUBECONFIG names, with an image that has `python3`."""
+
+    namespace: str
+    image: str
+    hog: str = HOG
+
+    def launcher(self, **changed: Any) -> KubernetesLauncher:
+        place = Place(self.namespace, None, {"trainer": self.image}, secrets=(), queues=False)
+        command = ("python3", "-c", ACT)
+        settings: dict[str, Any] = {"place": place, "poll": 0.5, "command": lambda spec: command, **changed}
+        return KubernetesLauncher(self._client(), **settings)
+
+    def job(self, script: str, name: str = "act-1", **more: Any) -> Job:
+        return act(script, name, **more)
+
+    def kill(self, handle: Handle) -> None:
+        pytest.skip("did not run: nothing outside a real pod can send its process a signal")
+
+    def left(self) -> list[str]:
+        pods = self._client().list(PODS, {JOB_LABEL: ""})
+        return [p["metadata"]["name"] for p in pods if p["status"]["phase"] in ("Pending", "Running")]
+
+    def sweep(self) -> None:
+        """Delete all attempts, and wait until their pods are gone."""
+        client = self._client()
+        for record in client.list(CONFIG_MAPS, {JOB_LABEL: ""}):
+            client.delete(CONFIG_MAPS, record["metadata"]["name"])
+        while client.list(PODS, {JOB_LABEL: ""}):
+            time.sleep(0.5)
+
+    def _client(self) -> ClusterApi:
+        return ClusterApi(connection(), self.namespace)
 
 
 def marked(folder: Path) -> list[psutil.Process]:

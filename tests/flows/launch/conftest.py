@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tasks.errors import BacksightError
 from tests.cluster.small_cluster import SmallCluster
 from tests.containers import engine, load_python
-from tests.flows.launch.benches import Bench, ClusterBench, ContainerBench, ProcessBench
+from tests.flows.launch.benches import Bench, ClusterBench, ContainerBench, ProcessBench, RealClusterBench
 
 
 @pytest.fixture
@@ -33,7 +34,10 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]
         yield ContainerBench(address, load_python(address))
 
 
-@pytest.fixture(params=["process", "cluster", "container"])
+REAL = ["kubernetes"] if os.environ.get("BACKSIGHT_TEST_CLUSTER") == "1" else []
+
+
+@pytest.fixture(params=["process", "cluster", "container", *REAL])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     """Each platform in turn; none may be left with anything running."""
     found: Bench
@@ -42,6 +46,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
             found = ProcessBench(tmp_path)
         case "cluster":
             found = ClusterBench(request.getfixturevalue("cluster"))
+        case "kubernetes":
+            namespace = os.environ.get("BACKSIGHT_TEST_NAMESPACE", "backsight-tasks")
+            found = RealClusterBench(namespace, os.environ["BACKSIGHT_TEST_IMAGE"])
+            found.sweep()
         case _:
             found = request.getfixturevalue("docker")
             found.sweep()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from flows.launch.kubeconfig import connection
 from flows.launch.kubernetes import KubernetesLauncher
 from flows.launch.manifests import Place
 from flows.launch.resources import StageResources
+from tasks.collect.spec import CollectSpec
 from tasks.errors import BacksightError, UsageError
-from tasks.spec import Outcome, StageResult
+from tasks.spec import HOUSE, Outcome, StageResult
 from tests.cluster.small_cluster import SmallCluster
 from tests.flows.launch.benches import SMALL, ClusterBench, act
 
@@ -323,3 +325,16 @@ def test_hundreds_of_pods_are_read_in_turn(bench: ClusterBench) -> None:
         lines += list(logs.reports(pods))
         assert len(bench.cluster.api.asked("GET", "pods")) - before == LOGS_A_LOOK
     assert sorted(r.text for r in lines if isinstance(r, LogLine)) == sorted(f"[{i}] line of p-{i}" for i in range(100))
+
+
+def test_s3_that_pods_cannot_reach_is_the_tasks_own_sentence(bench: ClusterBench) -> None:
+    keys = {"BACKSIGHT_S3_ENDPOINT": "127.0.0.1:9", "BACKSIGHT_S3_ACCESS_KEY": "a", "BACKSIGHT_S3_SECRET_KEY": "b"}
+    bench.cluster.api.put("secrets", "backsight-s3", {"stringData": keys})
+    launcher = bench.launcher(command=lambda spec: (sys.executable, "-m", f"tasks.{spec.task}"))
+    roomy = shaped(memory_gib=1.0, image="collector")
+    asked = Job("collect-1", CollectSpec(), environment={"PYTHONPATH": str(HOUSE)}, resources=roomy)
+    began = time.monotonic()
+    _, ending = ran(launcher, asked)
+    assert (ending.state, ending.cause) == (JobState.FAILED, Cause.TASK)
+    assert ending.diagnosis is not None and "The artefact store at 127.0.0.1:9 does not answer" in ending.diagnosis
+    assert time.monotonic() - began < 60

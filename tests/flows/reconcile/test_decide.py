@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.reconcile.decide import (
@@ -84,19 +84,22 @@ STAGES = st.builds(
     StageJob, st.sampled_from(["s1", "s2"]), st.sampled_from(["a", "b", None]), st.booleans(), st.just(NOW - 500)
 )
 READINGS = st.builds(
-    lambda *things: reading(*(t for group in things for t in group)),
-    st.lists(RUNS),
-    st.lists(FLOW_JOBS),
-    st.lists(STAGES),
+    lambda *groups: reading(*(thing for group in groups for thing in group)),
+    st.lists(RUNS, max_size=3, unique_by=lambda run: run.id),
+    st.lists(FLOW_JOBS, max_size=3, unique_by=lambda job: job.name),
+    st.lists(STAGES, max_size=2, unique_by=lambda stage: stage.name),
 )
+few = settings(max_examples=50, deadline=None)
 
 
+@few
 @given(READINGS)
 def test_one_reading_alone_decides_nothing(now: Reading) -> None:
     assert decide(None, now) == []
     assert decide(reading(), now) == []
 
 
+@few
 @given(READINGS, READINGS)
 def test_only_what_both_readings_ask_for_is_done(before: Reading, now: Reading) -> None:
     steps = decide(before, now)
@@ -104,6 +107,7 @@ def test_only_what_both_readings_ask_for_is_done(before: Reading, now: Reading) 
     assert len(steps) == len(set(steps))
 
 
+@few
 @given(READINGS)
 def test_nobody_who_lives_is_declared_dead(now: Reading) -> None:
     alive = {job.run for job in now.flow_jobs if job.alive}
