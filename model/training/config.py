@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, NonNegativeFloat, PositiveFloat, model_validator
 
+from model.training.adaptive import AdaptiveConfig
+
 Precision = Literal["fp32", "bf16", "fp16"]
 """Arithmetic of the matrix products; weights and optimiser state stay float32 (autocast)."""
 
@@ -53,6 +55,7 @@ class PhaseConfig(BaseModel):
     trainable: tuple[str, ...] = Field((), description="Prefixes of the parameters that are trained; none = all.")
     keyframes: KeyframeMix = KeyframeMix()
     strata: dict[str, NonNegativeFloat] = Field({}, description="How much more often a stratum is drawn; 1 if unnamed.")
+    adaptive: AdaptiveConfig = AdaptiveConfig()
     shuffle_shards: int = Field(0, ge=0, description="Shards whose items are mixed at a time; 0 = all of them.")
 
     precision: Precision = "fp32"

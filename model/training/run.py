@@ -19,6 +19,7 @@ from model.data.stream import TrainingStream
 from model.data.walks import DatasetFiles, WalkDataset, open_dataset
 from model.spatial_mllm import SpatialMLLM
 from model.tokenizer import Tokenizer
+from model.training.adaptive import leave
 from model.training.checkpoint import (
     CheckpointConfig,
     CheckpointFiles,
@@ -148,6 +149,9 @@ class _Attempt:
             if engine.done % phase.log_every == 0 or engine.done == phase.steps:
                 self._tell_record(summarise(recent))
                 recent = []
+                # Losses are means over all ranks, so all ranks leave together.
+                if leave(phase.adaptive, self.history, phase.steps):
+                    break
             ended = engine.done == phase.steps
             # Weights under suspicion are no place to go back to.
             due = phase.checkpoint_every and engine.done % phase.checkpoint_every == 0 and not engine.guard.suspects

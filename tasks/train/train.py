@@ -16,6 +16,7 @@ from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
 from tasks.store import ArtefactStore, Manifest, open_store
+from tasks.train.adaptive import adapted
 from tasks.train.failure import leave_word, of_peer
 from tasks.train.spec import TrainSpec
 
@@ -111,7 +112,7 @@ def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
         check_architecture(read_config(init).network, spec.network)
     return TrainingJob(
         phase_name=spec.stage,
-        phase=spec.phase,
+        phase=adapted(spec, context, init),
         network=spec.network,
         seed=spec.seed,
         data=fetch_dataset(context.store, spec.dataset, context.progress),
