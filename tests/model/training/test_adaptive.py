@@ -56,7 +56,7 @@ def test_terms_that_lag_gain_weight_within_bounds() -> None:
     )
     phase, changes = adapt(ON, PHASE, lagged, Quality())
     assert phase.losses["distinctness"] == pytest.approx(0.3 * 2.5**0.5, rel=0.03)
-    assert phase.losses["heatmap"] == pytest.approx(0.25**0.5, rel=0.03)
+    assert phase.losses["heatmap"] == pytest.approx(0.25**0.5, rel=0.06)
     by_what = {change.what: change for change in changes}
     assert "lags by 2.4" in by_what["losses.distinctness"].cause
     assert phase.strata["revisit"] > 1 > phase.strata["loop"], "revisits teach distinctness, loops do not"
