@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from flows.launch.contract import Progress
 
 KEPT_LINES = 200
+STAMP = re.compile(r"(?P<whole>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)")
 
 
 @dataclass
@@ -16,25 +19,29 @@ class TimedLines:
     """How far one container's log was read."""
 
     last: str = ""
-    """Time of the last line that was read, as the platform writes it."""
+    """Time of the last line that was read, as `utc` writes it."""
     at_last: int = 0
     """How many lines of that very time were read."""
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     def new(self, text: str) -> list[str]:
-        """The lines that no earlier call gave, without their times; `text` may begin with lines known already."""
+        """The lines that no earlier call gave, without their times; `text` may begin with lines known already.
+
+        A line without a time is none of the container's: the platform says that way that it cannot read the log.
+        """
         fresh, seen = [], 0
         for stamped in text.splitlines():
             stamp, _, line = stamped.partition(" ")
-            if comparable(stamp) < comparable(self.last):
+            at = utc(stamp)
+            if at is None or at < self.last:
                 continue
-            if stamp == self.last:
+            if at == self.last:
                 seen += 1
                 if seen <= self.at_last:
                     continue
                 self.at_last = seen
             else:
-                self.last, self.at_last, seen = stamp, 1, 1
+                self.last, self.at_last, seen = at, 1, 1
             fresh.append(line.rstrip("\r"))
         self.tail.extend(fresh)
         return fresh
@@ -45,10 +52,15 @@ class TimedLines:
         return f"{self.last[:19]}Z" if self.last else None
 
 
-def comparable(stamp: str) -> str:
-    """A time such that texts compare as times do; the fraction of a second has as many digits as it needs."""
-    whole, _, fraction = stamp.removesuffix("Z").partition(".")
-    return f"{whole}.{fraction:0<9}" if whole else ""
+def utc(stamp: str) -> str | None:
+    """A time such that texts compare as times do; None for what is none. Nodes write theirs in their own time zone."""
+    found = STAMP.fullmatch(stamp)
+    if found is None:
+        return None
+    whole, zone = found["whole"], found["zone"]
+    if zone != "Z":
+        whole = datetime.fromisoformat(whole + zone).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{found['fraction'] or '':0<9}"
 
 
 @dataclass

@@ -27,6 +27,8 @@ class Kubelet:
     folder: Path
     gpus: int = 0
     missing_images: frozenset[str] = frozenset({"registry.example/missing:1"})
+    further: dict[str, str] = field(default_factory=dict)
+    """Variables that every container has, as from its image."""
     lost: bool = False
     """A lost node runs on, but nobody hears from it, nor it from anybody."""
     running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
@@ -92,7 +94,7 @@ class Kubelet:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=mounted["home"],
-            env={"PATH": os.environ["PATH"], **self._environment(pod, container)},
+            env={"PATH": os.environ["PATH"], **self.further, **self._environment(pod, container)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,

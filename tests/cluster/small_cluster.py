@@ -24,6 +24,8 @@ class SmallCluster:
     namespace: str = "backsight-tasks"
     served: tuple[str, ...] = ()
     """Further kinds that the API serves: `jobsets`, `workloads`."""
+    further: dict[str, str] = field(default_factory=dict)
+    """Variables that every container has, as from its image."""
     thread: Thread = field(init=False)
     api: ApiServer = field(init=False)
     node: Kubelet = field(init=False)
@@ -58,7 +60,7 @@ class SmallCluster:
 
     async def _work(self, api: ApiServer) -> None:
         self.controllers = Controllers(api)
-        self.node = Kubelet(api, self.folder)
+        self.node = Kubelet(api, self.folder, further=self.further)
         try:
             while True:
                 self.controllers.look()

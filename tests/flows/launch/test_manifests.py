@@ -141,3 +141,21 @@ def test_a_broken_table_names_the_key(tmp_path: Path) -> None:
     path.write_text("default: {collect: {cpus: 2}}")
     with pytest.raises(UsageError, match="cpus"):
         read_table(path)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_objects_are_valid_and_keep_the_clusters_policy(shape: str) -> None:
+    from infra.policy import pod_rules
+    from infra.policy.validity import invalid
+
+    resources, jobset = SHAPES[shape]
+    made = objects(attempt(resources), jobset)
+    assert [sentence for found in made for sentence in invalid(found)] == []
+    rules = (
+        pod_rules.no_latest,
+        pod_rules.unprivileged,
+        pod_rules.restricted,
+        pod_rules.bounded,
+        pod_rules.no_literal_secrets,
+    )
+    assert [sentence for rule in rules for sentence in rule(made)] == []
