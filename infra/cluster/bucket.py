@@ -18,6 +18,8 @@ ABORT_AFTER_DAYS = 7
 KEEP_OVERWRITTEN_DAYS = 30
 """How long a ref's former values can be brought back, where the server keeps versions."""
 PATIENCE = 600.0
+HAVE_NONE = ("NotImplemented", "MethodNotAllowed", "BucketAlreadyExists")
+"""What servers answer to rules that they do not know; rclone takes a lifecycle for one more bucket of this name."""
 
 
 def main() -> None:
@@ -52,7 +54,7 @@ def attempt(apply: Callable[[Bucket], None], bucket: Bucket) -> str:
     try:
         apply(bucket)
     except S3Error as error:
-        if error.code not in ("NotImplemented", "MethodNotAllowed"):
+        if error.code not in HAVE_NONE:
             raise BacksightError(f"The S3 server refused a rule of bucket {bucket.name}: {error.message}.") from error
         return f"this server has none ({error.code})"
     return "set"

@@ -2,7 +2,7 @@
 
 `python -m tests.infra.kubernetes.podman` runs the overlay `kind` but for what needs a cluster's API: all pods share one
 network without a way out, in which the Services' names lead to 127.0.0.1. Root file systems are read-only, all
-capabilities are dropped, as in the cluster. Then the probes are asked. Needs root, Podman and the images (images/build.sh).
+capabilities are dropped, as in the cluster. Then the probes are asked. Needs root, Podman and images/build.sh's images.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,21 +36,20 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="backsight-pods-"))
     begun = time.monotonic()
     services = [m["metadata"]["name"] for m in manifests if m["kind"] == "Service"]
-    started = [NET]
     try:
         network = hold_network(services, folder)
         for name in ("postgres", "redis", "s3", "bucket", "prefect", "prefect-services", "mlflow", "backup"):
-            started += list(run(groups[name], manifests, network, folder))
+            run(groups[name], manifests, network, folder)
             print(f"{time.monotonic() - begun:6.1f} s  {name}: ready", flush=True)
         print(f"all pods that need no cluster's API are ready; left out: {', '.join(NEEDS_API)}")
     finally:
         if not options.keep:
-            podman("rm", "--force", "--time", "2", *reversed(started), check=False)
+            podman("rm", "--force", "--depend", "--time", "2", NET, check=False)
 
 
 def hold_network(services: list[str], folder: Path) -> list[str]:
     """A container that only holds the network which the others join; the options by which they join and know names."""
-    podman("rm", "--force", NET, check=False)
+    podman("rm", "--force", "--depend", NET, check=False)
     podman("run", "--detach", "--name", NET, "--network", "none", "--entrypoint", "sleep", image("services"), "inf")
     names = " ".join(f"{service} {service}.backsight.svc" for service in services)
     hosts = folder / "hosts"
@@ -58,7 +57,7 @@ def hold_network(services: list[str], folder: Path) -> list[str]:
     return ["--network", f"container:{NET}", "--volume", f"{hosts}:/etc/hosts:ro"]
 
 
-def run(group: Pods, manifests: list[Manifest], network: list[str], folder: Path) -> Iterator[str]:
+def run(group: Pods, manifests: list[Manifest], network: list[str], folder: Path) -> None:
     """Run a pod's init containers, then its containers until their probes say yes (or, of a Job, until they end)."""
     name = group.owner["metadata"]["name"]
     for container in group.spec.get("initContainers", []):
@@ -71,7 +70,6 @@ def run(group: Pods, manifests: list[Manifest], network: list[str], folder: Path
         full = f"backsight-{name}"
         podman("rm", "--force", full, check=False)
         podman("run", "--detach", "--name", full, *wanted, *words(container))
-        yield full
         await_ready(full, container)
 
 
@@ -80,7 +78,12 @@ def options(
 ) -> list[str]:
     """Podman's words for what a container is given."""
     given = [*network, "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--no-healthcheck"]
-    given += ["--security-opt", "no-new-privileges", "--memory", container["resources"]["limits"]["memory"].rstrip("i").lower()]
+    given += [
+        "--security-opt",
+        "no-new-privileges",
+        "--memory",
+        container["resources"]["limits"]["memory"].rstrip("i").lower(),
+    ]
     user = group.spec["securityContext"]["runAsUser"]
     given += ["--user", f"{user}:{user}"]
     for name, value in environment(container, manifests).items():
@@ -144,7 +147,9 @@ def await_ready(full: str, container: dict[str, Any]) -> None:
     probe, deadline = container["readinessProbe"], time.monotonic() + PATIENCE
     while subprocess.run(["podman", "exec", full, *question(probe, container)], capture_output=True).returncode != 0:
         if time.monotonic() > deadline:
-            sys.exit(f"{full} is not ready after {PATIENCE:.0f} s:\n{podman('logs', '--tail', '20', full, check=False)}")
+            sys.exit(
+                f"{full} is not ready after {PATIENCE:.0f} s:\n{podman('logs', '--tail', '20', full, check=False)}"
+            )
         time.sleep(1)
 
 

@@ -1,0 +1,74 @@
+"""The overlays as they render, and what launchers make, under the same rules."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from infra.cluster.secrets import missing
+from infra.policy import __main__ as command
+from infra.policy.check import broken
+from infra.policy.cluster_rules import PLANNED
+from infra.policy.manifests import Manifest, render
+from infra.policy.pod_rules import images
+
+HOUSE = Path(__file__).parents[3]
+OVERLAYS = HOUSE / "infra" / "kubernetes" / "overlays"
+
+needs_kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl, which renders the overlays, is not installed here"
+)
+
+
+@cache
+def rendered(name: str) -> list[Manifest]:
+    return render(OVERLAYS / name)
+
+
+@needs_kubectl
+@pytest.mark.parametrize("name", ["kind", "production"])
+def test_overlays_break_no_rule(name: str) -> None:
+    assert broken(rendered(name), production=name == "production") == []
+
+
+@needs_kubectl
+def test_kind_needs_no_extension_and_nothing_from_outside() -> None:
+    groups = {manifest["apiVersion"].rpartition("/")[0] for manifest in rendered("kind")}
+    assert all(group == "" or group.endswith("k8s.io") or "." not in group for group in groups)
+    version = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["version"]
+    assert {image for _, image in images(rendered("kind"))} == {
+        f"backsight/{name}:{version}" for name in ("flow", "services", "collector", "trainer")
+    }
+
+
+@needs_kubectl
+def test_production_takes_its_settings_from_one_place() -> None:
+    text = str(rendered("production"))
+    assert "from-settings" not in text
+    assert not [m for m in rendered("production") if m["metadata"]["name"] == "settings"]
+    store = next(m for m in rendered("production") if m["kind"] == "ObjectStore")
+    assert store["spec"]["configuration"]["destinationPath"].startswith("s3://")
+
+
+def test_images_are_built_on_one_base_by_its_digest() -> None:
+    files = sorted((HOUSE / "images").glob("*/Containerfile"))
+    bases = {file.parent.name: re.findall(r"^ARG BASE=(.+)$", file.read_text(), re.M) for file in files}
+    assert bases.pop("base") == []
+    assert len({tuple(found) for found in bases.values()}) == 1
+    assert re.fullmatch(r"debian:bookworm-slim@sha256:[0-9a-f]{64}", next(iter(bases.values()))[0])
+
+
+def test_the_script_makes_the_secrets_that_manifests_speak_of() -> None:
+    made = {(s["metadata"]["namespace"], s["metadata"]["name"]) for s in missing({}, "backsight")}
+    assert made == {(namespace, name) for (namespace, _), names in PLANNED.items() for name in names}
+
+
+def test_a_missing_kubectl_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert command.main([]) == 0
+    assert "NOT CHECKED" in capsys.readouterr().out
