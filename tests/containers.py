@@ -60,6 +60,15 @@ def started(daemon: str, folder: Path) -> Iterator[str]:
             container.remove(v=True, force=True)
         process.terminate()
         process.wait(30)
+        _unmount(folder)
+
+
+def _unmount(folder: Path) -> None:
+    """The daemon leaves a network namespace mounted, and what is mounted cannot be removed."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in mounted:
+        if place.startswith(f"{folder}/"):
+            subprocess.run(["umount", "-l", place], check=True)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -56,7 +56,9 @@ class Bench:
         asked = {"name": "d", "flow_id": flow["id"], "work_pool_name": self.pool}
         deployment = self.post("/deployments/", asked)
         made = self.post(f"/deployments/{deployment['id']}/create_flow_run", {})
-        self.post(f"/flow_runs/{made['id']}/set_state", {"state": {"type": state}, "force": True})
+        before = ["RUNNING"] if state == "CANCELLING" else []
+        for step in (*before, state):
+            self.post(f"/flow_runs/{made['id']}/set_state", {"state": {"type": step}, "force": True})
         return str(made["id"])
 
     def state(self, run: str) -> str:
