@@ -15,7 +15,7 @@ from flows.launch.diagnosis import Remains, diagnose
 from flows.launch.engine import called, connect, settled_start
 from flows.launch.kubernetes import module_command
 from flows.launch.lines import parse
-from flows.launch.manifests import HOME, SECRET_NAME, USER
+from flows.launch.manifests import HOME, SECRET_NAME, SURROUNDINGS, USER
 from flows.launch.pods import seconds
 from flows.launch.timed_lines import TimedLines
 from tasks.errors import UsageError
@@ -134,7 +134,7 @@ class ContainerLauncher:
             raise UsageError(f"No image is named for {job.spec.stage}: set BACKSIGHT_LAUNCH_IMAGE_{r.image.upper()}.")
         if secret := next((name for name in job.environment if SECRET_NAME.search(name)), None):
             raise UsageError(f"{secret} looks like a secret and would stand readable in the container's settings.")
-        own = {"HOME": HOME, "BACKSIGHT_HOME": HOME, "BACKSIGHT_PROGRESS": "json", "PYTHONUNBUFFERED": "1"}
+        own = {**SURROUNDINGS, "BACKSIGHT_HOME": HOME}
         force = ("--force",) if job.force else ()
         settings: dict[str, Any] = {
             "name": f"backsight-{handle.name}-{handle.attempt}",

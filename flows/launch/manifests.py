@@ -28,6 +28,15 @@ NODE = "node"
 """Name of the replicated job in a JobSet."""
 MEETING_PORT = 29500
 HOME = "/home/backsight"
+SURROUNDINGS = {
+    "HOME": HOME,
+    # Libraries ask who they are, and the image need not know the user by name.
+    "USER": "backsight",
+    "BACKSIGHT_PROGRESS": "json",
+    "PYTHONUNBUFFERED": "1",
+}
+"""Variables of every task in a container."""
+
 SPEC_FILE = "spec.json"
 SPEC_FOLDER = "/etc/backsight"
 MOST_SPEC_BYTES = 900_000
@@ -324,7 +333,7 @@ def _variables(attempt: Attempt, meeting: str | None) -> dict[str, str]:
             f"{attempt.place.secrets[0] if attempt.place.secrets else 'of the tasks'} instead."
         )
     pods = attempt.resources.pods
-    own = {"HOME": HOME, "BACKSIGHT_HOME": f"{HOME}/state", "BACKSIGHT_PROGRESS": "json", "PYTHONUNBUFFERED": "1"}
+    own = {**SURROUNDINGS, "BACKSIGHT_HOME": f"{HOME}/state"}
     if meeting:
         own |= {"BACKSIGHT_NODES": str(pods), "MASTER_ADDR": meeting, "MASTER_PORT": str(MEETING_PORT)}
     elif pods > 1:
