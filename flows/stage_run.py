@@ -86,7 +86,7 @@ def launched(spec: StageSpec, preset: str, force: bool, store: ArtefactStore) ->
         f"{spec.stage}-{key_of(spec)[:16]}",
         spec,
         force,
-        environment=handed_on(),
+        environment=handed_on(settings),
         resources=resources_of(settings, preset, spec),
         owner=str(flow_run.id),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from flows.launch.contract import Launcher
 from flows.launch.resources import StageResources, for_spec, read_table
 from flows.launch.settings import LaunchSettings, Profile
-from tasks.settings import STACK_ENV, home
+from tasks.settings import STACK_ENV, PlatformSettings, home
 from tasks.spec import StageResult, StageSpec
 from tasks.stage import known_under
 from tasks.store import ArtefactStore
@@ -54,6 +54,8 @@ def resources_of(settings: LaunchSettings, preset: str, spec: StageSpec) -> Stag
     return for_spec(read_table(settings.resources).row(preset, spec.stage), spec)
 
 
-def handed_on(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables of this process that its task needs."""
-    return {name: environment[name] for name in HANDED_ON if name in environment}
+def handed_on(settings: LaunchSettings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that the task needs of this process; pods are told by the platform where MLflow is."""
+    told = {name: environment[name] for name in HANDED_ON if name in environment}
+    mlflow = PlatformSettings.load().mlflow_tracking_uri
+    return {**told, "MLFLOW_TRACKING_URI": mlflow} if mlflow and settings.profile is Profile.CONTAINER else told

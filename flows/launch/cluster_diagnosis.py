@@ -56,7 +56,7 @@ def obstacle(c: Circumstances) -> Obstacle | None:
     for pod in c.pods:
         if found := _lost(c, pod) or _container(c, pod):
             return found
-    if refused := _refused(c):
+    if refused := _refused(c) or _unmounted(c):
         return refused
     unscheduled = next((p.unscheduled for p in c.pods if p.unscheduled and p.phase == "Pending"), None)
     if unscheduled and c.age > SOON:
@@ -99,6 +99,16 @@ def _container(c: Circumstances, pod: Pod) -> Obstacle | None:
             PULL_PATIENCE,
         )
     return None
+
+
+def _unmounted(c: Circumstances) -> Obstacle | None:
+    """A Secret or ConfigMap that a volume names but nobody has made: kubelet says so in events alone."""
+    told = next((w for w in reversed(c.warnings) if w.reason == "FailedMount"), None)
+    if told is None or c.age <= SOON or any(pod.running for pod in c.pods):
+        return None
+    return Obstacle(
+        Cause.REFUSED, f"The pod of {c.stage} lacks something that it mounts: {short(told.message)}", PULL_PATIENCE
+    )
 
 
 def _refused(c: Circumstances) -> Obstacle | None:

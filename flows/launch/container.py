@@ -172,6 +172,8 @@ class ContainerLauncher:
         files = {"spec.json": job.spec.model_dump_json().encode()}
         if self.platform and self.platform.exists():
             files["stack.env"] = self.platform.read_bytes()
+        if job.spec.task == "promote":
+            files |= signing_files()
         return packed(files, 0o600, self.user)
 
     def _all(self, name: str) -> list[Container]:
@@ -211,6 +213,15 @@ class ContainerLauncher:
         for container in self._all(name):
             if int(container.labels[ATTEMPT]) <= upto:
                 container.remove(v=True, force=True)
+
+
+def signing_files() -> dict[str, bytes]:
+    """This machine's keys, made where there are none yet: those of a container would be gone with it."""
+    from tasks.promote.signing import key_path, signing_key
+
+    signing_key()
+    path = key_path()
+    return {f"keys/model{p.suffix}": p.read_bytes() for p in (path, path.with_suffix(".pub")) if p.is_file()}
 
 
 def packed(files: dict[str, bytes], mode: int, owner: int) -> bytes:

@@ -39,6 +39,9 @@ SURROUNDINGS = {
 
 SPEC_FILE = "spec.json"
 SPEC_FOLDER = "/etc/backsight"
+KEYS_FOLDER = "/etc/backsight-signing"
+KEY_FILES = {"BACKSIGHT_SIGNING_KEY": "model.key", "BACKSIGHT_PUBLIC_KEY": "model.pub"}
+"""Variable that names a key's file -> the file in the Secret."""
 MOST_SPEC_BYTES = 900_000
 """A ConfigMap holds a MiB, its names and labels included."""
 KEPT_SECONDS = 86_400
@@ -60,8 +63,8 @@ class Place:
     pull_policy: str = "IfNotPresent"
     secrets: tuple[str, ...] = ("backsight-s3",)
     """Secrets whose keys become variables of every task."""
-    signing_secret: str = "backsight-signing"
-    """Secret whose keys become variables of `promote` alone, where it is there."""
+    signing: str = "backsight-signing"
+    """Secret with the files `model.key` and `model.pub`, which `promote` alone gets to see."""
     platform: str = "backsight-platform"
     """ConfigMap with MLFLOW_TRACKING_URI."""
     queues: bool = True
@@ -306,6 +309,7 @@ def _container(attempt: Attempt, meeting: str | None) -> dict[str, Any]:
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
+            *([{"name": "keys", "mountPath": KEYS_FOLDER, "readOnly": True}] if _signs(attempt) else []),
             {"name": "spec", "mountPath": SPEC_FOLDER, "readOnly": True},
             {"name": "home", "mountPath": HOME},
             {"name": "tmp", "mountPath": "/tmp"},
@@ -334,6 +338,8 @@ def _variables(attempt: Attempt, meeting: str | None) -> dict[str, str]:
         )
     pods = attempt.resources.pods
     own = {**SURROUNDINGS, "BACKSIGHT_HOME": f"{HOME}/state"}
+    if _signs(attempt):
+        own |= {name: f"{KEYS_FOLDER}/{file}" for name, file in KEY_FILES.items()}
     if meeting:
         own |= {"BACKSIGHT_NODES": str(pods), "MASTER_ADDR": meeting, "MASTER_PORT": str(MEETING_PORT)}
     elif pods > 1:
@@ -346,10 +352,7 @@ def _from_config_map(name: str, key: str) -> dict[str, Any]:
 
 
 def _secrets(attempt: Attempt) -> list[dict[str, Any]]:
-    refs: list[dict[str, Any]] = [{"secretRef": {"name": name}} for name in attempt.place.secrets]
-    if attempt.job.spec.task == "promote":
-        refs.append({"secretRef": {"name": attempt.place.signing_secret, "optional": True}})
-    return refs
+    return [{"secretRef": {"name": name}} for name in attempt.place.secrets]
 
 
 def _limits(resources: StageResources) -> dict[str, str]:
@@ -366,9 +369,17 @@ def mebibytes(gib: float) -> str:
     return f"{round(gib * 1024)}Mi"
 
 
+def _signs(attempt: Attempt) -> bool:
+    """Whether its task signs what it publishes for use."""
+    return attempt.job.spec.task == "promote"
+
+
 def _volumes(attempt: Attempt) -> list[dict[str, Any]]:
     resources = attempt.resources
+    # Readable for the task's group: a volume of a Secret belongs to root.
+    keys = {"name": "keys", "secret": {"secretName": attempt.place.signing, "defaultMode": 0o440}}
     return [
+        *([keys] if _signs(attempt) else []),
         {"name": "spec", "configMap": {"name": attempt.name}},
         {"name": "home", "emptyDir": {"sizeLimit": mebibytes(resources.scratch_gib)}},
         {"name": "tmp", "emptyDir": {"sizeLimit": mebibytes(resources.scratch_gib)}},

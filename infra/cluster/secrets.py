@@ -12,7 +12,9 @@ import json
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tasks.errors import BacksightError
@@ -50,7 +52,7 @@ def missing(held: Held, bucket: str) -> list[Manifest]:
         "BACKSIGHT_S3_ACCESS_KEY": f"backsight{secrets.token_hex(6)}",
         "BACKSIGHT_S3_SECRET_KEY": secrets.token_hex(24),
     }
-    signing = shared(held, "backsight-signing") or {"BACKSIGHT_SIGNING_KEY": secrets.token_hex(32)}
+    signing = shared(held, "backsight-signing") or signing_keys()
     wanted: dict[tuple[str, str], Values] = {
         (SERVICES, "backsight-s3"): s3,
         (TASKS, "backsight-s3"): s3,
@@ -63,6 +65,15 @@ def missing(held: Held, bucket: str) -> list[Manifest]:
         (SERVICES, "postgres-mlflow"): {"username": "mlflow", "password": secrets.token_hex(24)},
     }
     return [secret(*place, values) for place, values in wanted.items() if place not in held]
+
+
+def signing_keys() -> Values:
+    """A new pair of keys as the two files that `promote` finds mounted."""
+    from tasks.promote.signing import make_key
+
+    with tempfile.TemporaryDirectory(prefix="backsight-keys-") as folder:
+        make_key(Path(folder) / "model.key")
+        return {name: (Path(folder) / name).read_text() for name in ("model.key", "model.pub")}
 
 
 def shared(held: Held, name: str) -> Values | None:
