@@ -18,7 +18,7 @@ from flows.launch.lines import parse
 from flows.launch.manifests import HOME, SECRET_NAME, SURROUNDINGS, USER
 from flows.launch.pods import seconds
 from flows.launch.timed_lines import TimedLines
-from tasks.errors import UsageError
+from tasks.errors import BacksightError, UsageError
 from tasks.spec import Outcome, StageResult, StageSpec
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ JOB, ATTEMPT, STAGE, OWNER, DEADLINE, GRACE = (
 )
 SPEC, RESULT, STOPPED = f"{HOME}/spec.json", f"{HOME}/result.json", f"{HOME}/stopped"
 KEPT_ATTEMPTS = 3
+MADE_WITHIN = 120.0
+"""Seconds that an engine may take to make a container of a large image."""
 TAIL = 200
 MIB, GIB = 2**20, 2**30
 
@@ -66,7 +68,7 @@ class ContainerLauncher:
             self._launch(job, self._find(latest))
             return latest
         handle = Handle(job.name, latest.attempt + 1 if latest else 1)
-        self._launch(job, self._made(job, handle) or self._find(handle))
+        self._launch(job, self._made(job, handle) or self._awaited(handle))
         self._forget(job.name, handle.attempt - KEPT_ATTEMPTS)
         return handle
 
@@ -120,8 +122,20 @@ class ContainerLauncher:
         if container is not None and _is_running(container):
             self._stop(container, Cause.CANCELLED)
 
+    def _awaited(self, handle: Handle) -> Container:
+        """The container that another process is making: its name is taken before the engine lists it."""
+        until = self.clock() + MADE_WITHIN
+        while (container := self._find(handle)) is None:
+            if self.clock() > until:
+                raise BacksightError(
+                    f"The container engine holds the name of {handle.name} but lists no such container: "
+                    f"remove it (`docker rm -f backsight-{handle.name}-{handle.attempt}`), and run the stage again."
+                )
+            time.sleep(self.poll)
+        return container
+
     def _launch(self, job: Job, container: Container | None) -> None:
-        """Start a container that was made; whoever made it may have died before it could."""
+        """Start a container that was made; whoever made it may have died before it could, or be about to."""
         if container is not None and container.status == "created":
             container.put_archive(HOME, self._cargo(job))
             settled_start(container, job.spec.stage)

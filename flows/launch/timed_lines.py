@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flows.launch.contract import Progress
 
@@ -16,12 +16,16 @@ STAMP = re.compile(r"(?P<whole>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.(?P<fraction>\d
 
 @dataclass
 class TimedLines:
-    """How far one container's log was read."""
+    """How far one container's log was read.
+
+    A container writes two streams, which the platform stamps apart: a line may come after one of a later time. So the
+    log is read again from a second before the last line on, and lines that were given are known by time and text.
+    """
 
     last: str = ""
-    """Time of the last line that was read, as `utc` writes it."""
-    at_last: int = 0
-    """How many lines of that very time were read."""
+    """Latest time of a line that was read, as `utc` writes it."""
+    given: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Lines since the horizon, and how often each was given."""
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     def new(self, text: str) -> list[str]:
@@ -29,27 +33,32 @@ class TimedLines:
 
         A line without a time is none of the container's: the platform says that way that it cannot read the log.
         """
-        fresh, seen = [], 0
+        fresh, here, horizon = [], Counter[tuple[str, str]](), self.horizon
         for stamped in text.splitlines():
             stamp, _, line = stamped.partition(" ")
             at = utc(stamp)
-            if at is None or at < self.last:
+            if at is None or at < horizon:
                 continue
-            if at == self.last:
-                seen += 1
-                if seen <= self.at_last:
-                    continue
-                self.at_last = seen
-            else:
-                self.last, self.at_last, seen = at, 1, 1
-            fresh.append(line.rstrip("\r"))
+            here[at, line] += 1
+            if here[at, line] > self.given[at, line]:
+                self.given[at, line] += 1
+                fresh.append(line.rstrip("\r"))
+                self.last = max(self.last, at)
+        self.given = Counter({known: times for known, times in self.given.items() if known[0] >= self.horizon})
         self.tail.extend(fresh)
         return fresh
 
     @property
+    def horizon(self) -> str:
+        """The whole second before which nothing new is expected."""
+        if not self.last:
+            return ""
+        return (datetime.fromisoformat(self.last[:19]) - timedelta(seconds=1)).isoformat()
+
+    @property
     def since(self) -> str | None:
         """From which second on the log is to be asked for."""
-        return f"{self.last[:19]}Z" if self.last else None
+        return f"{self.horizon}Z" if self.last else None
 
 
 def utc(stamp: str) -> str | None:

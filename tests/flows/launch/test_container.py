@@ -43,3 +43,17 @@ def test_secrets_lie_in_the_containers_home_not_in_its_settings(docker: Containe
     assert ending is not None and ending.state is JobState.SUCCEEDED
     container = launcher.client.containers.get("backsight-secret-1-1")
     assert "not to be shown" not in str(container.attrs)
+
+
+def test_a_container_that_another_process_is_still_making_is_waited_for(
+    docker: ContainerBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine takes a container's name before it lists the container: a second start falls between the two."""
+    first, second = docker.launcher(), docker.launcher()
+    handle = first.start(act("import time; time.sleep(30)", "slow-1"))
+    looks, find = iter([True] * 3), second._find
+    monkeypatch.setattr(second, "attach", lambda name: None)
+    monkeypatch.setattr(second, "_find", lambda h: None if next(looks, False) else find(h))
+    assert second.start(act("", "slow-1")) == handle
+    assert next(looks, None) is None and second.ending(handle) is None
+    first.cancel(handle)

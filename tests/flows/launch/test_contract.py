@@ -60,7 +60,11 @@ def test_a_variable_reaches_the_task(bench: Bench) -> None:
 
 
 def test_the_tasks_own_error_is_the_diagnosis(bench: Bench) -> None:
-    script = "print('error: first'); sys.stderr.write('error: Shard 3 is truncated.\\ntrailing noise\\n'); sys.exit(1)"
+    # Two streams, which a platform may well show in another order than they were written in at the same moment.
+    script = (
+        "import time; print('error: first', flush=True); time.sleep(0.1); "
+        "sys.stderr.write('error: Shard 3 is truncated.\\ntrailing noise\\n'); sys.exit(1)"
+    )
     _, ending = ran(bench.launcher(), bench.job(script))
     assert (ending.state, ending.cause, ending.exit_code) == (JobState.FAILED, Cause.TASK, 1)
     assert ending.diagnosis == "Shard 3 is truncated."

@@ -44,8 +44,15 @@ def test_times_of_any_zone_compare(text: str, same: str | None) -> None:
 def test_the_platforms_own_words_are_no_line() -> None:
     lines = TimedLines()
     assert lines.new("2026-11-23T12:00:00+02:00 one\nunable to retrieve container logs for containerd://x") == ["one"]
-    assert lines.since == "2026-11-23T10:00:00Z"
+    assert lines.since == "2026-11-23T09:59:59Z"
     assert lines.new("2026-11-23T12:00:00+02:00 one\n2026-11-23T12:00:01+02:00 two") == ["two"]
+
+
+def test_a_line_of_the_other_stream_may_come_late() -> None:
+    lines = TimedLines()
+    assert lines.new("2026-11-23T10:00:01.2Z out") == ["out"]
+    assert lines.new("2026-11-23T10:00:01.2Z out\n2026-11-23T10:00:01.1Z err") == ["err"]
+    assert lines.new("2026-11-23T10:00:01.2Z out\n2026-11-23T10:00:01.1Z err\n2026-11-23T10:00:01.1Z err") == ["err"]
 
 
 def test_shares_of_one_work_are_one_progress() -> None:
