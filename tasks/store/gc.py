@@ -22,7 +22,7 @@ from tasks.store.index import PREFIX, id_of
 SHORTEST = timedelta(days=1)
 """Least age of what is removed. A blob that is put again is written anew when older than half of it (`blobs.FRESH`)."""
 
-BLOBS, QUARANTINE, TRIALS = "blobs/sha256/", "quarantine/", "conformance/"
+BLOBS, QUARANTINE, TRIALS = "blobs/sha256/", "quarantine/", "conformance"
 CACHES = ("refs/stage/", "refs/shard/", "refs/part/", "refs/resume/")
 """Refs by which work is found again instead of done again; they last as long as the age, from their last use on."""
 
