@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "view": ("flows.cli.view:view", "Write one episode as a contact sheet and a Rerun recording."),
     "scene": ("flows.cli.view:scene", "Draw the plan of a building."),
     "export": ("flows.cli.export:export", "Write a dataset in the format of others (LeRobot)."),
+    "report": ("flows.cli.report:report", "Print the label statistics of a dataset, or how much buildings differ."),
     "bench": ("flows.cli.bench:bench", "Measure a part on this machine: rendering, labels, training and others."),
     "monitor": ("flows.cli.monitor:monitor", "Say why the platform did or did not train again; replay histories."),
     "lineage": ("flows.cli.lineage:lineage", "Trace an artefact back to its seeds and forward to the verdicts."),

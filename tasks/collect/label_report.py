@@ -1,13 +1,7 @@
-"""What the labels of a dataset look like by stratum: visible pairs, co-visible share, classes.
-
-`python -m tasks.collect.label_report FOLDER [--views 400] [--keyframes 6] [--json]` on a dataset in a folder.
-"""
+"""What the labels of a dataset look like by stratum: visible pairs, co-visible share, classes."""
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,28 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.collect.seeds import generator
+from tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from model.batch import Targets, Views
+    from tasks.view.source import Source
 
 CLASSES = ("out_of_view", "occluded", "covisible")
 
 
-def label_report(folder: Path, views: int, keyframes: int) -> dict[str, dict[str, float]]:
-    """Means over random current views with uniform keyframes, by stratum and over `all`."""
-    import pyarrow.parquet as pq
+def label_report(source: Source, views: int, keyframes: int) -> dict[str, dict[str, float]]:
+    """Means over random current views with uniform keyframes, by stratum and over `all`.
 
-    rows = pq.read_table(folder / "index.parquet").to_pylist()
+    `visible` is the share of pairs of a view and a keyframe whose place is in view, `covisible_share` the mean share of
+    a view's pixels that the keyframe saw, and the classes are shares of cells.
+    """
+    rows = source.index.to_pylist()
     walks: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         walks.setdefault(row["episode"], []).append(row)
     names = [name for name, walk in sorted(walks.items()) if len(walk) > keyframes]
+    if not names:
+        raise UsageError(f"No walk of {source.name} is longer than {keyframes} frames: ask for fewer --keyframes.")
     rng, found = generator("label report", len(rows)), dict[str, list[dict[str, float]]]()
     for _ in range(views):
         walk = walks[names[rng.integers(len(names))]]
         current = int(rng.integers(keyframes, len(walk)))
         chosen = [*np.linspace(0, current - 1, keyframes).round().astype(int), current]
-        figures = measured(folder, [walk[i] for i in chosen])
+        figures = measured(source, [walk[i] for i in chosen])
         for stratum in (walk[0]["stratum"], "all"):
             found.setdefault(stratum, []).append(figures)
     return {
@@ -45,11 +45,11 @@ def label_report(folder: Path, views: int, keyframes: int) -> dict[str, dict[str
     }
 
 
-def measured(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
+def measured(source: Source, rows: list[dict[str, Any]]) -> dict[str, float]:
     """Figures of one current view (the last row) and its keyframes."""
     from model.labels.targets import build_targets
 
-    targets: Targets = build_targets(as_views(folder, rows), grid=16, patches=8)
+    targets: Targets = build_targets(as_views(source, rows), grid=16, patches=8)
     classes = targets.classes[0]
     valid = classes >= 0
     return {
@@ -59,13 +59,13 @@ def measured(folder: Path, rows: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def as_views(folder: Path, rows: list[dict[str, Any]]) -> Views:
+def as_views(source: Source, rows: list[dict[str, Any]]) -> Views:
     """One item for the labels; they need no colours."""
     import torch
 
     from model.batch import Views
 
-    depth = np.stack([read_depth(folder, row) for row in rows])
+    depth = np.stack([read_depth(source, row) for row in rows])
     pose, intrinsics = (np.array([row[name] for row in rows]) for name in ("pose", "intrinsics"))
     return Views(
         rgb=torch.zeros(1, len(rows), 3, *depth.shape[1:]),
@@ -76,32 +76,17 @@ def as_views(folder: Path, rows: list[dict[str, Any]]) -> Views:
     )
 
 
-def read_depth(folder: Path, row: dict[str, Any]) -> NDArray[np.float32]:
+def read_depth(source: Source, row: dict[str, Any]) -> NDArray[np.float32]:
     """[H, W] metres of an index row."""
-    with (folder / row["shard"]).open("rb") as file:
-        file.seek(row["depth_offset"])
-        data = np.frombuffer(file.read(row["depth_size"]), dtype=np.uint8)
+    data = np.frombuffer(source.read(row["shard"], row["depth_offset"], row["depth_size"]), dtype=np.uint8)
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED)).astype(np.float32) / np.float32(1000)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the report."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.collect.label_report", description="Labels by stratum.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--views", type=int, default=400)
-    parser.add_argument("--keyframes", type=int, default=6)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args(argv)
-    report = label_report(args.folder, args.views, args.keyframes)
-    if args.json:
-        print(json.dumps(report))
-        return 0
+def as_table(report: dict[str, dict[str, float]]) -> str:
+    """The report for people."""
     columns = list(next(iter(report.values())))
-    print(f"{'stratum':12}" + "".join(f"{name:>17}" for name in columns))
+    lines = [f"{'stratum':12}" + "".join(f"{name:>17}" for name in columns)]
     for stratum, figures in report.items():
-        print(f"{stratum:12}" + "".join(f"{figures[name]:17.3f}" for name in columns))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        shares = "".join(f"{figures[name]:17.3f}" for name in columns[:-1])
+        lines.append(f"{stratum:12}{shares}{figures[columns[-1]]:17.0f}")
+    return "\n".join(lines)

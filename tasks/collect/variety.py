@@ -1,12 +1,7 @@
-"""How much procedural buildings differ: rooms, areas, objects, surfaces over many seeds, as a table.
-
-`python -m tasks.collect.variety [--buildings 1000] [--rooms 4 20] [--json]`.
-"""
+"""How much procedural buildings differ: rooms, areas, objects, surfaces over many seeds, as a table."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,23 +81,10 @@ def variety(buildings: int, rooms: tuple[int, int]) -> Variety:
     return found
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the report."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.collect.variety", description="How much buildings differ.")
-    parser.add_argument("--buildings", type=int, default=1000)
-    parser.add_argument("--rooms", type=int, nargs=2, default=(4, 20), metavar=("FEWEST", "MOST"))
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args(argv)
-    report = variety(args.buildings, tuple(args.rooms)).report()
-    if args.json:
-        print(json.dumps(report))
-        return 0
+def as_table(report: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = []
     for name, value in report.items():
         rows = value.items() if isinstance(value, dict) else [("", value)]
-        for key, figure in rows:
-            print(f"{name:22} {key:18} {figure}")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        lines += [f"{name:22} {key:18} {figure}" for key, figure in rows]
+    return "\n".join(lines)

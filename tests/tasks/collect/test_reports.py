@@ -10,19 +10,32 @@ import cv2
 import numpy as np
 import pytest
 
+import flows.cli as cli
 from tasks.collect.draw import draw_dataset, draw_plan
 from tasks.collect.embedded.building import build
 from tasks.collect.label_report import label_report
-from tasks.collect.variety import entropy, main, variety
+from tasks.collect.variety import entropy, variety
+from tasks.view.source import FolderSource
 from tests.tasks.collect.conftest import Collected
 
 
 def test_label_shares_are_shares(collected: Collected) -> None:
-    report = label_report(collected.folder, 30, 4)
+    report = label_report(FolderSource(collected.folder), 30, 4)
     assert report["all"]["views"] == 30 == sum(f["views"] for name, f in report.items() if name != "all")
     for figures in report.values():
         assert figures["out_of_view"] + figures["occluded"] + figures["covisible"] == pytest.approx(1, abs=1e-3)
         assert 0 <= figures["covisible_share"] <= figures["visible"] <= 1
+
+
+def test_the_command_prints_the_labels_of_a_folder(collected: Collected, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["report", "labels", str(collected.folder), "--views", "6", "--keyframes", "3"]
+    assert cli.invoke(call) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["stratum", "visible"] and lines[0].split()[0] == "all"
+    assert cli.invoke([*call, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["all"]["views"] == 6
+    assert cli.invoke(["report", "labels", str(collected.folder), "--keyframes", "500"]) == 2
+    assert "longer than 500 frames" in capsys.readouterr().err
 
 
 def test_entropy_of_equal_kinds_is_their_logarithm() -> None:
@@ -36,8 +49,10 @@ def test_variety_counts_what_buildings_hold(capsys: pytest.CaptureFixture[str]) 
     assert report["rooms"][0] >= 4 and report["rooms"][-1] <= 6
     assert sum(report["objects"].values()) == sum(len(b.graph.objects) for b in buildings)
     assert report["distinct_looks_share"] > 0.9
-    assert main(["--buildings", "2", "--rooms", "4", "5", "--json"]) == 0
+    assert cli.invoke(["report", "variety", "--buildings", "2", "--rooms", "4", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["buildings"] == 2
+    assert cli.invoke(["report", "variety", "--buildings", "2"]) == 0
+    assert "square_metres" in capsys.readouterr().out
 
 
 def test_pictures_show_plan_and_walks(collected: Collected, tmp_path: Path) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tasks.collect.collect import collect
+from tasks.collect.schedule import shards_of
+from tasks.collect.shelf import StoreShelf
 from tasks.collect.spec import CollectSpec
 from tasks.spec import Outcome, StageResult
 from tasks.stage import execute
@@ -51,6 +55,8 @@ def test_after_a_kill_the_same_dataset_without_the_finished_shards_work(
         assert process.poll() is None, process.communicate()[0]
         workers = psutil.Process(process.pid).children(recursive=True)
         time.sleep(0.05)
+    # From here on any moment will do: in the midst of a walk, of a shard's upload, of joining the shards.
+    time.sleep(random.uniform(0, 1.5))
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     _, alive = psutil.wait_procs(workers, timeout=20)
@@ -63,6 +69,21 @@ def test_after_a_kill_the_same_dataset_without_the_finished_shards_work(
     blobs = store.manifest(published.outputs["dataset"]).blobs
     assert {name: blob.digest for name, blob in blobs.items()} == digests(collected.folder)
     assert kept.items() <= store.refs("shard").items()
+
+
+def test_of_two_workers_on_one_shard_one_publishes(store: ArtefactStore, collected: Collected, tmp_path: Path) -> None:
+    shard, shelf = shards_of(SMALL, 3)[0], StoreShelf(store, SMALL, 3)
+    tar, report = collected.folder / shard.blob, tmp_path / "report.json"
+    report.write_text("{}")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: shelf.keep(shard, tar, report), range(8)))
+    (kept,) = store.refs("shard").values()
+    names = list(store.bucket.names("manifests/shard/"))
+    assert [name.rsplit("/", 1)[-1] for name in names] == [f"{kept.partition('/')[2]}.json"]
+    assert shelf.take(shard, tmp_path / "again.tar", tmp_path / "again.json")
+    assert (tmp_path / "again.tar").read_bytes() == tar.read_bytes()
+    other = StoreShelf(store, SMALL, 4)
+    assert not other.take(shard, tmp_path / "x.tar", tmp_path / "x.json"), "another seed's shard is another"
 
 
 def test_a_bad_spec_is_one_sentence(tmp_path: Path) -> None:
