@@ -63,12 +63,13 @@ def scene_plan(
     current: int = 0,
     hfov: float = 90.0,
     caption: str = "",
+    names: bool = False,
 ) -> Image.Image:
     """A scene of `scenes.json` with a walk's camera poses [n, 4, 4] (OpenCV, metres), seen from above.
 
     `keyframes` and `current` are frame numbers of the walk: each gets a wedge of its field of view (degrees), keyframes
     in their colours and numbered, the current view in black. The walk after the current view is dotted. Without poses
-    the scene alone is drawn.
+    the scene alone is drawn; with `names` its furniture is named.
     """
     poses = np.empty((0, 4, 4)) if poses is None else poses
     walk = poses[:, [0, 2], 3]
@@ -79,7 +80,7 @@ def scene_plan(
     figure, axes = new_figure(WIDTH, min(12.0, max(2.5, height)) + 0.22 * len(lines))
     sheet = Sheet(axes, turned=bool(extent[1] > extent[0]))
     _rooms(sheet, scene)
-    _furniture(sheet, scene)
+    _furniture(sheet, scene, names)
     _walls(sheet, scene)
     if len(walk):
         _walk(sheet, walk, current)
@@ -120,7 +121,7 @@ def _strip(start: ArrayLike, end: ArrayLike, ends: float) -> Float:
     return np.stack([first - across, last - across, last + across, first + across])
 
 
-def _furniture(sheet: Sheet, scene: Mapping[str, Any]) -> None:
+def _furniture(sheet: Sheet, scene: Mapping[str, Any], names: bool) -> None:
     floor = min((room.get("floor", 0.0) for room in scene["rooms"]), default=0.0)
     for item in scene["objects"]:
         (x, y, z), (width, height, depth) = item["centre"], item["size"]
@@ -131,6 +132,16 @@ def _furniture(sheet: Sheet, scene: Mapping[str, Any]) -> None:
         # A turn about +y takes the thing's x axis to (cos, -sin) and its z axis to (sin, cos) in (x, z).
         corners = square @ np.array([[cosine, -sine], [sine, cosine]]) + [x, z]
         sheet.fill(corners, FURNITURE, order=3, edgecolor="white", lw=0.8)
+        if names:
+            right, down = sheet.place((x, z))
+            across, along = np.ptp(sheet.place(corners), axis=0)
+            _name(sheet.axes, item["category"], right, down, upright=bool(along > across))
+
+
+def _name(axes: Axes, text: str, x: float, y: float, upright: bool) -> None:
+    """A small name, a word a line, written along the thing's longer side."""
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 5.5, "color": unit(INK), "zorder": 3.2}
+    axes.text(x, y, text.replace(" ", "\n"), rotation=90 if upright else 0, linespacing=0.9, alpha=0.75, **style)
 
 
 def _walk(sheet: Sheet, walk: Float, current: int) -> None:

@@ -13,6 +13,7 @@ from model.draw.palette import FAINT, INK, PAPER, font
 from model.draw.plan import UNDRAWN, scene_plan
 from tasks.collect.camera import Camera, camera_pose
 from tasks.collect.simulator import Observation, Points, Simulator
+from tasks.collect.storeys import floors_of
 
 WIDTH, MARGIN, GAP, HEADER = 1300, 30, 10, 64
 CAMERA = Camera(320, 240, 90.0)
@@ -25,7 +26,7 @@ SMALLEST = 0.005
 
 def building_sheet(scene: dict[str, Any], title: str, views: Sequence[tuple[str, Any]] = ()) -> Image.Image:
     """The plan of a scene of scenes.json, one below the other for each floor, then `views` (name, [H, W, 3])."""
-    plans = [enlarge(np.asarray(scene_plan(floor)), WIDTH - 2 * MARGIN) for floor in floors_of(scene)]
+    plans = [enlarge(np.asarray(scene_plan(floor, names=True)), WIDTH - 2 * MARGIN) for floor in floors_of(scene)]
     tile = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
     pictures = [(name, enlarge(picture, tile)) for name, picture in views]
     row = pictures[0][1].height + 24 if pictures else 0
@@ -64,26 +65,6 @@ def polygon_area(corners: Points) -> float:
     return float(abs(np.dot(x, np.roll(z, -1)) - np.dot(z, np.roll(x, -1))) / 2)
 
 
-def floors_of(scene: dict[str, Any]) -> list[dict[str, Any]]:
-    """The scene once for each height on which it has rooms, lowest first."""
-    levels = sorted({room.get("floor", 0.0) for room in scene["rooms"]})
-    if len(levels) < 2:
-        return [scene]
-    floors = []
-    for level in levels:
-        rooms = [room for room in scene["rooms"] if room.get("floor", 0.0) == level]
-        ids = {room["id"] for room in rooms}
-        floors.append(
-            scene
-            | {
-                "rooms": rooms,
-                "objects": [thing for thing in scene["objects"] if thing["room"] in ids],
-                "doors": [door for door in scene["doors"] if set(door["rooms"]) & ids],
-            }
-        )
-    return floors
-
-
 def room_views(simulator: Simulator, count: int) -> list[tuple[str, Any]]:
     """`count` pictures of the simulator's scene, from places far apart, each looking where it sees most things."""
     rng = np.random.default_rng(0)
@@ -92,7 +73,7 @@ def room_views(simulator: Simulator, count: int) -> list[tuple[str, Any]]:
         eye = place + np.array([0.0, EYE, 0.0])
         seen = [simulator.render(camera_pose(eye, float(h), PITCH), CAMERA) for h in np.arange(8) * np.pi / 4]
         best = max(seen, key=lambda one: (things_seen(one), float(np.median(one.depth))))
-        room = simulator.graph.room_at(float(place[0]), float(place[2]))
+        room = simulator.graph.room_at(*place[[0, 2, 1]].tolist())
         views.append((room.name if room else "", best.rgb))
     return views
 

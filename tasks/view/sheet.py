@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 from model.draw.overlay import enlarge, overlay
 from model.draw.palette import FAINT, INK, PAPER, RULE, font, keyframe_colour
 from model.draw.plan import scene_plan
+from tasks.collect.storeys import floors_of
 from tasks.view.episode import Recorded
 from tasks.view.truth import Truth
 
@@ -25,6 +26,8 @@ SHOWN, COLUMNS = 24, 6
 LINE, HEADING = 22, 40
 ARROWS = {"forward": "↑", "left": "↺", "right": "↻", "stop": "■"}
 """Signs for actions."""
+TALLEST = 2.2
+"""Metres above its floor at which a camera can be carried."""
 FARTHEST = 6.0
 """Metres that the picture of depth shows as farthest."""
 GOLDEN = 0.618034
@@ -66,11 +69,28 @@ def header(draw: ImageDraw.ImageDraw, episode: Recorded) -> int:
 
 
 def plan_of(episode: Recorded, truths: Sequence[Truth]) -> Image.Image:
-    """The building from above with the walk; the keyframes and the view of the last truth."""
+    """The floors that the walk comes to from above, with the keyframes and the view of the last truth."""
     last = truths[-1] if truths else None
     hfov = 2 * np.degrees(np.arctan(episode.rgb.shape[2] / (2 * episode.intrinsics[0, 0, 0])))
     current = last.current if last else len(episode.actions) - 1
-    return scene_plan(episode.scene, episode.poses, last.keyframes if last else (), current, hfov=float(hfov))
+    floors = [floor for floor in floors_of(episode.scene) if comes_to(floor, episode.poses[:, 1, 3])]
+    plans = [
+        scene_plan(floor, episode.poses, last.keyframes if last else (), current, hfov=float(hfov))
+        for floor in floors or [episode.scene]
+    ]
+    width = max(plan.width for plan in plans)
+    whole = Image.new("RGB", (width, sum(plan.height for plan in plans)), PAPER)
+    y = 0
+    for plan in plans:
+        whole.paste(plan, (0, y))
+        y += plan.height
+    return whole
+
+
+def comes_to(floor: dict[str, Any], eyes: NDArray[np.float64]) -> bool:
+    """Whether a camera at heights `eyes` ([n] metres) is ever within a person's height above a floor."""
+    level = min((room.get("floor", 0.0) for room in floor["rooms"]), default=0.0)
+    return bool(((eyes > level) & (eyes < level + TALLEST)).any())
 
 
 def frames_grid(sheet: Image.Image, draw: ImageDraw.ImageDraw, episode: Recorded, left: int, top: int) -> int:
@@ -118,7 +138,7 @@ def view_block(
     draw.text((MARGIN, top), f"view {frame}", INK, font(13, bold=True))
     sheet.paste(enlarge(episode.rgb[frame], large), (MARGIN, top + LINE))
     x, y = MARGIN + large + GAP, top + LINE
-    draw.text((x, top), f"depth (dark: {FARTHEST:.0f} m), things", FAINT, font(13))
+    draw.text((x, top), "depth, things", FAINT, font(13))
     for picture in (depth_picture(episode.depth[frame]), id_picture(episode.semantic[frame])):
         image = crisp(picture, tile)
         sheet.paste(image, (x, y))
