@@ -28,7 +28,7 @@ def labels(dataset: str, views: int, keyframes: int, as_json: bool) -> None:
 
 @report.command()
 @click.option("--buildings", default=1000, show_default=True, type=click.IntRange(1), help="Seeds from 0 on.")
-@click.option("--rooms", nargs=2, type=click.IntRange(4, 20), default=(4, 20), show_default=True, help="Fewest and most rooms.")
+@click.option("--rooms", nargs=2, type=click.IntRange(4, 20), default=(4, 20), show_default=True, help="Fewest, most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def variety(buildings: int, rooms: tuple[int, int], as_json: bool) -> None:
     """How much procedural buildings differ: rooms, areas, objects, surfaces."""

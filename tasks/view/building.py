@@ -20,6 +20,8 @@ CAMERA = Camera(320, 240, 90.0)
 EYE, PITCH = 1.4, -0.1
 """Metres above the floor, and radians."""
 COLUMNS = 4
+STEP = 0.5
+"""Metres by which feet and the floor of their room may differ."""
 SMALLEST = 0.005
 """Share of a picture from which on a thing counts as seen."""
 
@@ -73,9 +75,15 @@ def room_views(simulator: Simulator, count: int) -> list[tuple[str, Any]]:
         eye = place + np.array([0.0, EYE, 0.0])
         seen = [simulator.render(camera_pose(eye, float(h), PITCH), CAMERA) for h in np.arange(8) * np.pi / 4]
         best = max(seen, key=lambda one: (things_seen(one), float(np.median(one.depth))))
-        room = simulator.graph.room_at(*place[[0, 2, 1]].tolist())
-        views.append((room.name if room else "", best.rgb))
+        views.append((room_name(simulator, place), best.rgb))
     return views
+
+
+def room_name(simulator: Simulator, place: Points) -> str:
+    """Name of the room in which someone stands at `place` ([3], metres); empty in a doorway or on stairs."""
+    x, y, z = place.tolist()
+    here = (room for room in simulator.graph.rooms if room.contains(x, z) and abs(room.floor - y) < STEP)
+    return next((room.name for room in here), "")
 
 
 def things_seen(seen: Observation) -> int:
