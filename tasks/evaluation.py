@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -19,6 +20,9 @@ MODEL = "model"
 """Name of the checkpoint's own rows among the systems."""
 
 Figures = dict[str, Estimate]
+
+COST = "cost"
+"""Refs `cost/<evaluation>` hold what an answer costs: measured on one machine, so no part of the evaluation itself."""
 
 
 class Evaluation(Frozen):
@@ -58,6 +62,12 @@ def read_evaluation(store: ArtefactStore, evaluation: ManifestId) -> Evaluation:
     if manifest.kind != "evaluation":
         raise DataError(f"{evaluation} is a {manifest.kind}, not an evaluation: give what `evaluate` published.")
     return Evaluation.model_validate_json(store.read(manifest.blobs["metrics.json"]))
+
+
+def read_cost(store: ArtefactStore, evaluation: ManifestId) -> dict[str, float]:
+    """`latency` in seconds a view, `latency_p95`, `memory` in bytes; empty where they were not measured."""
+    held = store.ref(COST, evaluation.partition("/")[2])
+    return {} if held is None else {name: float(value) for name, value in json.loads(held).items()}
 
 
 def read_book(store: ArtefactStore, evaluation: ManifestId) -> ScoreBook:

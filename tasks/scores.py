@@ -82,7 +82,12 @@ def write_scores(book: ScoreBook, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = [pa.table(columns(name, book.plan, scores)) for name, scores in book.systems.items()]
+    # A column of nothing but nulls, as a few views may give, would otherwise get no type that others can join.
+    kinds = {f.name: pa.list_(pa.float64()) for f in fields(Scores)}
+    tables = []
+    for name, scores in book.systems.items():
+        lists = columns(name, book.plan, scores)
+        tables.append(pa.table({name: pa.array(values, kinds.get(name)) for name, values in lists.items()}))
     pq.write_table(pa.concat_tables(tables), path, compression="zstd")
 
 

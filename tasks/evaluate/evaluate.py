@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +21,16 @@ from model.predict import Predictor
 from model.training.checkpoint import NAMES, CheckpointFiles
 from tasks.datasets import fetch_dataset
 from tasks.errors import DataError, UsageError
+from tasks.evaluate.cost import encoded, measure_cost
+from tasks.evaluate.page import evaluation_page
 from tasks.evaluate.pictures import draw_pictures
 from tasks.evaluate.record import BASELINE, record
 from tasks.evaluate.scoring import collect, plan_rows, score
+from tasks.evaluate.shards import ScoreShelf, Shard, shards_of, together
 from tasks.evaluate.spec import EvaluateSpec, EvaluationPlan
 from tasks.evaluate.systems import Learnt, answers
-from tasks.evaluation import MODEL, Evaluation
-from tasks.progress import Progress
+from tasks.evaluation import COST, MODEL, Evaluation
+from tasks.progress import Progress, Track
 from tasks.scores import ScoreBook, Scores, write_scores
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome
@@ -45,20 +49,16 @@ class Bench:
     views: Sequence[View]
     plan: EvaluationPlan
 
-    def batches(self) -> Iterator[Batch]:
-        """The planned views in order."""
-        return view_batches(self.reader, self.views, self.plan.batch)
-
 
 def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
-    """Publishes `metrics.json`, `views.parquet` and pictures.
+    """Publishes `metrics.json`, `views.parquet`, `report.html` and pictures; what an answer costs becomes a ref.
 
     Raises `UsageError` for a dataset that was not found good, a split that it does not have, a checkpoint that takes
     other keyframes than the plan asks for; `DataError` for a model that predicts no numbers.
     """
     bench = set_up(spec, context)
     started = time.monotonic()
-    book = measure(bench, context.progress)
+    book = measure(bench, context.progress, ScoreShelf(context.store, spec))
     seconds = time.monotonic() - started
     if lost := book.systems[MODEL].broken(book.plan):
         raise DataError(
@@ -72,9 +72,15 @@ def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
     with context.progress.track("draw pictures", 4, "pictures") as track:
         pictures = draw_pictures(bench.predictor, bench.reader, bench.views, book, context.scratch / "pictures")
         track.advance(len(pictures))
+    (context.scratch / "report.html").write_text(evaluation_page(evaluation, book, pictures))
     id = publish(spec, context, evaluation, pictures)
-    context.run.file(context.scratch / "metrics.json")
-    return StageOutcome({"evaluation": id}, {**figures(evaluation), "measuring_seconds": seconds}, tuple(pictures))
+    cost = measure_cost(bench.predictor, bench.reader, bench.views)
+    context.store.set_ref(COST, id.partition("/")[2], encoded(cost))
+    (context.scratch / "report.html").write_text(evaluation_page(evaluation, book, pictures, cost))
+    for name in ("metrics.json", "report.html"):
+        context.run.file(context.scratch / name)
+    told = {**figures(evaluation), **cost, "measuring_seconds": seconds}
+    return StageOutcome({"evaluation": id}, told, tuple(pictures))
 
 
 def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
@@ -102,21 +108,41 @@ def load_predictor(store: ArtefactStore, id: ManifestId) -> Predictor:
     return Predictor.load(CheckpointFiles.named({name: store.fetch(blob) for name, blob in wanted.items()}))
 
 
-def measure(bench: Bench, progress: Progress) -> ScoreBook:
-    """Scores of all systems on all planned views."""
+def measure(bench: Bench, progress: Progress, shelf: ScoreShelf) -> ScoreBook:
+    """Scores of all systems on all planned views, shard by shard; those on the shelf are not measured again."""
+    shards = list(shards_of(len(bench.views), bench.plan.batch, bench.plan.shard_views))
+    books = {shard: book for shard in shards if (book := shelf.take(shard)) is not None}
+    if len(books) == len(shards):
+        return together([books[shard] for shard in shards])
     learnt = learn(bench, progress)
+    with progress.track("evaluate", len(bench.views), "views") as track:
+        for shard in shards:
+            if shard in books:
+                track.advance(shard.stop - shard.start, kept="yes")
+            else:
+                books[shard] = shelf.keep(shard, measure_shard(bench, shard, learnt, track))
+    return together([books[shard] for shard in shards])
+
+
+def measure_shard(bench: Bench, shard: Shard, learnt: Learnt, track: Track) -> ScoreBook:
+    """Scores of all systems on the views of one shard."""
+    views = bench.views[shard.start : shard.stop]
     truths: list[Targets] = []
-    draw = torch.Generator().manual_seed(bench.plan.seed)
 
     def parts() -> Iterator[Mapping[str, Scores]]:
-        with progress.track("evaluate", len(bench.views), "views") as track:
-            for batch in bench.batches():
-                truths.append(batch.targets)
-                yield scored(bench, batch, learnt, draw)
-                track.advance(len(batch.row))
+        for batch in view_batches(bench.reader, views, bench.plan.batch):
+            truths.append(batch.targets)
+            yield scored(bench, batch, learnt, generator_at(bench.plan.seed, int(batch.row[0])))
+            track.advance(len(batch.row))
 
     pieces = list(parts())
-    return collect(pieces, plan_rows(bench.reader.dataset, bench.views, bench.predictor.config.keyframes, truths))
+    return collect(pieces, plan_rows(bench.reader.dataset, views, bench.predictor.config.keyframes, truths))
+
+
+def generator_at(seed: int, start: int) -> torch.Generator:
+    """The randomness of the batch that begins at a view: the same however the plan is cut into shards."""
+    digest = hashlib.sha256(f"{seed}/{start}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def learn(bench: Bench, progress: Progress) -> Learnt:
@@ -156,8 +182,9 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
 def publish(spec: EvaluateSpec, context: StageContext, evaluation: Evaluation, pictures: Sequence[Path]) -> ManifestId:
     """The evaluation as an artefact."""
     store, scratch = context.store, context.scratch
-    names = ["views.parquet", "metrics.json", *(f"pictures/{path.name}" for path in pictures)]
-    paths = [scratch / "views.parquet", scratch / "metrics.json", *pictures]
+    files = ["views.parquet", "metrics.json", "report.html"]
+    names = [*files, *(f"pictures/{path.name}" for path in pictures)]
+    paths = [*(scratch / name for name in files), *pictures]
     meta = {"split": evaluation.split, "plan": evaluation.plan, "views": evaluation.views, "scenes": evaluation.scenes}
     return store.publish(
         Manifest(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from tasks.spec import Frozen, ManifestId, StageSpec
+from tasks.spec import Frozen, ManifestId, StageSpec, free
 
 
 class EvaluationPlan(Frozen):
@@ -18,6 +18,9 @@ class EvaluationPlan(Frozen):
     views: int = Field(240, ge=1, le=1_000_000, description="Current views, spread evenly over the split's episodes.")
     keyframes: int = Field(6, ge=1, le=256, description="Earlier frames that each view is asked about.")
     batch: int = Field(16, ge=1, le=4096, description="Views predicted at once.")
+    shard_views: int = free(
+        64, ge=1, le=1_000_000, description="Views after which the scores so far are kept; whole batches."
+    )
     baseline_views: int = Field(
         240, ge=1, le=1_000_000, description="Views of the train split that the mean maps are learnt from."
     )
