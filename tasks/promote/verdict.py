@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tasks.evaluation import MODEL, Evaluation, read_book, read_evaluation
+from tasks.evaluation import MODEL, Evaluation, read_book, read_cost, read_evaluation
 from tasks.promote.gate import Decision, decide
 from tasks.promote.sample import Contestant
 from tasks.promote.spec import Policy, PromoteSpec
@@ -63,5 +63,11 @@ def contestant(store: ArtefactStore, id: ManifestId, evaluation: Evaluation, sys
     """One system of a published evaluation."""
     book = read_book(store, id)
     return Contestant(
-        name, book.plan, book.systems[system], evaluation.grid, evaluation.labels, baseline=system != MODEL
+        name,
+        book.plan,
+        book.systems[system],
+        evaluation.grid,
+        evaluation.labels,
+        baseline=system != MODEL,
+        cost=read_cost(store, id) if system == MODEL else {},
     )
