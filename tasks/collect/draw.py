@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.collect.storeys import floors_of
+
 Image = NDArray[np.uint8]
 Pixels = NDArray[np.int32]
 
@@ -19,6 +21,8 @@ SCALE = 60
 MARGIN = 30
 PAPER, INK, THING = (250, 249, 246), (45, 45, 50), (205, 200, 190)
 WALKS = ((200, 60, 50), (40, 110, 190), (40, 150, 80), (190, 120, 20), (130, 70, 170))
+ON_FLOOR = 1.0
+"""Metres above or below a floor within which a walk is drawn on it."""
 SHOWN = 12
 """Frames of a walk on a contact sheet."""
 
@@ -42,7 +46,27 @@ def save(path: Path, image: Image) -> None:
 
 
 def draw_plan(scene: dict[str, Any], walks: list[NDArray[np.float64]]) -> Image:
-    """[H, W, 3] the plan of a scene of scenes.json from above (z points down), with walks ([n, 3] metres each)."""
+    """[H, W, 3] the plan of a scene of scenes.json from above (z points down), with walks ([n, 3] metres each).
+
+    Floors stand side by side, the lowest on the left; a walk is drawn on each floor that it comes to.
+    """
+    floors = floors_of(scene)
+    if len(floors) == 1:
+        return draw_floor(scene, walks)
+    plans = [draw_floor(floor, [walk for walk in walks if comes_to(floor, walk)]) for floor in floors]
+    height = max(plan.shape[0] for plan in plans)
+    return np.concatenate(
+        [np.pad(p, ((0, height - len(p)), (0, 0), (0, 0)), constant_values=PAPER[0]) for p in plans], 1
+    )
+
+
+def comes_to(floor: dict[str, Any], walk: NDArray[np.float64]) -> bool:
+    """Whether a walk is on a floor at some time."""
+    return bool((np.abs(walk[:, 1] - floor["rooms"][0]["floor"]) < ON_FLOOR).any())
+
+
+def draw_floor(scene: dict[str, Any], walks: list[NDArray[np.float64]]) -> Image:
+    """[H, W, 3] one floor."""
     corners = np.array([point for room in scene["rooms"] for point in room["polygon"]])
     low = corners.min(axis=0)
     width, height = np.ceil((corners.max(axis=0) - low) * SCALE).astype(int) + 2 * MARGIN
@@ -55,7 +79,7 @@ def draw_plan(scene: dict[str, Any], walks: list[NDArray[np.float64]]) -> Image:
         shade = tuple(int(v) for v in np.array([240, 240, 240]) - 14 * np.array([i % 3, (i // 2) % 3, (i // 3) % 3]))
         cv2.fillPoly(image, [at(room["polygon"])], shade)
     for thing in scene["objects"]:
-        if stands_on_floor(thing):
+        if stands_on_floor(thing, min((room.get("floor", 0.0) for room in scene["rooms"]), default=0.0)):
             cv2.fillPoly(image, [at(footprint(thing))], THING)
             cv2.polylines(image, [at(footprint(thing))], True, (160, 155, 148), 1, cv2.LINE_AA)
     for x0, z0, x1, z1 in scene["walls"]:
@@ -68,9 +92,9 @@ def draw_plan(scene: dict[str, Any], walks: list[NDArray[np.float64]]) -> Image:
     return image
 
 
-def stands_on_floor(thing: dict[str, Any]) -> bool:
-    """Whether an object takes floor and is more than a surface of the room."""
-    bottom = thing["centre"][1] - thing["size"][1] / 2
+def stands_on_floor(thing: dict[str, Any], floor: float) -> bool:
+    """Whether an object takes floor (at height `floor`) and is more than a surface of the room."""
+    bottom = thing["centre"][1] - thing["size"][1] / 2 - floor
     return bottom < 0.3 and thing["category"] not in ("wall", "floor", "ceiling", "door", "doorway", "front door")
 
 

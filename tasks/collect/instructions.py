@@ -53,6 +53,8 @@ def english_clause(step: Step, style: str, rng: np.random.Generator) -> str:
             rng, f"go through the {step.through} into", f"walk through the {step.through} to", "enter", "go into"
         )
         return f"{way} the {step.room}"
+    if step.kind == "climb":
+        return pick(rng, f"go {step.side}stairs", f"walk {step.side} the stairs", f"take the stairs {step.side}")
     if step.kind == "pass":
         where = f" on your {step.side}" if rich or rng.random() < 0.5 else ""
         return pick(rng, "walk past", "pass", "go past") + f" {thing}{where}"
@@ -99,6 +101,9 @@ def chinese_clause(step: Step, rng: np.random.Generator) -> str:
         return pick(rng, "掉头", "向后转") if step.side == "around" else pick(rng, f"向{side}转", f"{side}转")
     if step.kind == "enter":
         return pick(rng, f"穿过{chinese_name(step.through)}进入{room}", f"走进{room}", f"进入{room}")
+    if step.kind == "climb":
+        way = "上" if step.side == "up" else "下"
+        return pick(rng, f"{way}楼", f"沿楼梯{way}楼", f"走楼梯{way}去")
     if step.kind == "pass":
         return pick(rng, f"经过{side}边的{thing}", f"从{thing}旁边走过", f"经过{thing}")
     if step.kind == "spin":

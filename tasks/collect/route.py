@@ -11,19 +11,23 @@ from tasks.collect.simulator import Observation, SceneGraph, SceneObject
 from tasks.collect.spec import Stratum
 from tasks.collect.walking import Action, Stance
 
-Kind = Literal["turn", "enter", "pass", "walk", "spin", "back", "loop", "stop"]
+Kind = Literal["turn", "enter", "climb", "pass", "walk", "spin", "back", "loop", "stop"]
 
-DULL = {"floor", "ceiling", "wall", "ceiling lamp", "door", "doorway", "radiator", "wall cupboard", "rug"}
+DULL = {"floor", "ceiling", "wall", "ceiling lamp", "door", "doorway", "radiator", "wall cupboard", "rug", "stairs"}
 """Categories that are everywhere, and so lead nobody."""
 LEAST_SHARE = 0.006
 """Share of a frame's pixels that an object must fill to count as seen."""
+STOREY = 1.3
+"""Metres of height that make another floor: half a storey."""
+FLOOR_SPAN = (-0.3, 2.75)
+"""Metres below and above a stance between which things are on its floor; storeys are higher."""
 NEAR = 1.7
 """Metres within which an object is passed, or stood at."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to tell; `side` is left, right, around or empty."""
+    """One thing to tell; `side` is left, right, around, up, down or empty."""
 
     kind: Kind
     frame: int
@@ -50,7 +54,7 @@ def tell(
     seen = sightings(frames)
     stances = [stance for stance, _ in track]
     objects = {o.id: o for o in graph.objects if o.category not in DULL}
-    steps = [*entries(graph, stances), *passes(objects, stances, seen)]
+    steps = [*entries(graph, stances), *climbs(stances), *passes(objects, stances, seen)]
     steps += special(track, stratum) or turns(track)
     steps = sorted(steps, key=lambda step: step.frame)
     return [*thinned(steps), ending(graph, objects, stances, seen, stratum)]
@@ -61,13 +65,30 @@ def entries(graph: SceneGraph, stances: list[Stance]) -> list[Step]:
     names = {o.id: o.category for o in graph.objects}
     steps, current = [], None
     for i, stance in enumerate(stances):
-        room = graph.room_at(stance.position[0], stance.position[2])
+        room = graph.room_at(*stance.position[[0, 2, 1]])
         if room is None or room == current:
             continue
-        if current is not None:
+        # Up or down one staircase is told as a climb.
+        if current is not None and room.polygon != current.polygon:
             doors = [d for d in graph.doors if set(d.rooms) == {current.id, room.id}]
             steps.append(Step("enter", i, room=room.category, through=names[doors[0].id] if doors else "doorway"))
         current = room
+    return steps
+
+
+def climbs(stances: list[Stance]) -> list[Step]:
+    """Each time that the walk goes from one floor to another, where it begins to rise or fall."""
+    height = np.array([stance.position[1] for stance in stances])
+    steps, level, way = [], float(height[0]), 0.0
+    for i, y in enumerate(height.tolist()):
+        if abs(y - level) > STOREY:
+            begin = int(np.flatnonzero(np.abs(height[:i] - level) < 0.1)[-1])
+            way = 1.0 if y > level else -1.0
+            steps.append(Step("climb", begin, "up" if way > 0 else "down"))
+            level = y
+        elif (y - level) * way > 0:
+            # Still on the stairs: the floor that the walk stands on is where they end.
+            level = y
     return steps
 
 
@@ -78,11 +99,17 @@ def passes(objects: dict[int, SceneObject], stances: list[Stance], seen: list[se
         first = next((i for i, ids in enumerate(seen) if number in ids), None)
         if first is None:
             continue
-        away = np.array([np.hypot(thing.centre[0] - s.position[0], thing.centre[2] - s.position[2]) for s in stances])
+        away = np.array([distance_to(s, thing) for s in stances])
         nearest = int(np.argmin(away))
         if first < nearest < len(stances) - 3 and away[nearest] < NEAR and nearest > 2:
             steps.append(Step("pass", nearest, side_of(stances[nearest], thing), thing))
     return steps
+
+
+def distance_to(stance: Stance, thing: SceneObject) -> float:
+    """Metres along the floor to a thing; inf to one on another floor."""
+    x, y, z = thing.centre - stance.position
+    return float(np.hypot(x, z)) if FLOOR_SPAN[0] < y < FLOOR_SPAN[1] else np.inf
 
 
 def side_of(stance: Stance, thing: SceneObject) -> str:
@@ -161,9 +188,9 @@ def ending(
     if stratum in (Stratum.REVISIT, Stratum.LOOP):
         return Step("stop", last, "start")
     place = stances[last].position
-    room = graph.room_at(place[0], place[2])
+    room = graph.room_at(*place[[0, 2, 1]])
     near = [
-        (float(np.hypot(objects[i].centre[0] - place[0], objects[i].centre[2] - place[2])), i)
+        (distance_to(stances[last], objects[i]), i)
         for i in set().union(*seen[-3:])
         if i in objects and (room is None or objects[i].room == room.id)
     ]

@@ -17,6 +17,9 @@ from tasks.collect.camera import Camera
 
 Points = NDArray[np.float64]
 
+STEP_UP = 0.3
+"""Metres that a foot may be below a floor and still count as on it."""
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -87,17 +90,29 @@ class SceneGraph:
     doors: tuple[Door, ...]
     objects: tuple[SceneObject, ...]
     walls: tuple[tuple[float, float, float, float], ...]
-    """(x0, z0, x1, z1) in metres."""
+    """(x0, z0, x1, z1) in metres; those of the lowest floor."""
+    upper_walls: tuple[tuple[float, float, float, float], ...] = ()
+    """The same of the floor above, where there is one."""
 
-    def room_at(self, x: float, z: float) -> Room | None:
-        """The room whose floor holds the point; None in a doorway or outside."""
-        return next((room for room in self.rooms if room.contains(x, z)), None)
+    def room_at(self, x: float, z: float, y: float | None = None) -> Room | None:
+        """The room whose floor holds the point; None in a doorway or outside.
+
+        Of rooms one above the other it is the highest that is not above someone who stands at `y`.
+        """
+        here = [room for room in self.rooms if room.contains(x, z)]
+        if y is None or len(here) < 2:
+            return here[0] if here else None
+        under = [room for room in here if room.floor <= y + STEP_UP]
+        return max(under or here, key=lambda room: room.floor if under else -room.floor)
 
     def as_json(self) -> dict[str, Any]:
-        """JSON values, as they stand in `scenes.json`."""
+        """JSON values, as they stand in `scenes.json`; `upper_walls` only where there are some."""
         from dataclasses import asdict
 
-        return asdict(self)
+        values = asdict(self)
+        if not self.upper_walls:
+            del values["upper_walls"]
+        return values
 
 
 class Simulator(ABC):
@@ -128,6 +143,10 @@ class Simulator(ABC):
     @abstractmethod
     def is_clear(self, start: Points, end: Points) -> bool:
         """Whether an agent can walk straight from `start` to `end` ([3] each, metres)."""
+
+    def grounded(self, points: Points) -> Points:
+        """The same places ([n, 3], metres) at the height that an agent has there who comes from about theirs."""
+        return points
 
     @abstractmethod
     def distances_to(self, goal: Points, reach: float = np.inf) -> DistanceField:

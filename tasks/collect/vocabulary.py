@@ -17,6 +17,8 @@ CHINESE = {
     "library": "图书室",
     "office": "办公室",
     "music room": "音乐室",
+    "staircase": "楼梯间",
+    "stairs": "楼梯",
     "door": "门",
     "doorway": "门洞",
     "front door": "大门",

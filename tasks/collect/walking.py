@@ -59,7 +59,7 @@ class Walker:
     def ahead(self, heading: float) -> Points:
         """[3] where a step with this heading leads."""
         x, z = self.step * forward_of(heading)
-        return self.stance.position + np.array([x, 0.0, z])
+        return self.simulator.grounded((self.stance.position + np.array([x, 0.0, z]))[None])[0]
 
     def spin(self, turns: int, action: Literal["left", "right"]) -> None:
         """Turn on the spot a number of times, as far as actions are left."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tasks.collect.embedded import glb
 from tasks.collect.embedded.baked import SHEET, BakedMesh
 from tasks.collect.embedded.building import Building, build
-from tasks.collect.embedded.floors import grid_of_plan, write_grid
+from tasks.collect.embedded.floors import grid_of, write_grid
 from tasks.collect.embedded.materials import NAMES, textures
 from tasks.collect.simulator import SceneGraph
 
@@ -37,7 +37,7 @@ def export(building: Building, name: str, folder: Path) -> Path:
     glb.coloured(mesh.positions[order], vertex, faces).save(folder / f"{name}.semantic.glb")
     (folder / f"{name}.semantic.txt").write_text(descriptor(building.graph, codes))
     write_json(folder / f"{name}.scene.json", {"id": name, **building.graph.as_json()})
-    write_grid(grid_of_plan(building.plan, building.obstacles), folder / f"{name}.navigation.png")
+    write_grid(grid_of(building), folder / f"{name}.navigation.png")
     config = folder / f"{name}.stage_config.json"
     write_json(config, stage_config(name))
     return config

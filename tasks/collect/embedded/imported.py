@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from tasks.collect.embedded.baked import BakedMesh
 from tasks.collect.embedded.drawable import drawable
 from tasks.collect.embedded.export import DESCRIPTOR_TITLE, srgb
-from tasks.collect.embedded.floors import read_grid
+from tasks.collect.embedded.floors import Grid, read_grid
 from tasks.collect.embedded.foreign import read_foreign
 from tasks.collect.embedded.gltf import GltfFile
-from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.simulator import Door, Room, SceneGraph, SceneObject
 from tasks.errors import DataError
 
@@ -30,7 +29,7 @@ class SceneFiles:
 
     mesh: BakedMesh
     graph: SceneGraph
-    grid: NavigationGrid
+    grid: Grid
 
 
 def is_file(scene: str) -> bool:
@@ -107,10 +106,13 @@ def read_graph(path: Path) -> SceneGraph:
     content = read_json(path)
     try:
         rooms, doors, objects = ([tupled(entry) for entry in content[name]] for name in ("rooms", "doors", "objects"))
-        walls = tuple((x0, z0, x1, z1) for x0, z0, x1, z1 in content["walls"])
+        walls, upper_walls = (
+            tuple((x0, z0, x1, z1) for x0, z0, x1, z1 in segments)
+            for segments in (content["walls"], content.get("upper_walls", ()))
+        )
         return SceneGraph(
             tuple(Room(**room) for room in rooms), tuple(Door(**door) for door in doors),
-            tuple(SceneObject(**thing) for thing in objects), walls,
+            tuple(SceneObject(**thing) for thing in objects), walls, upper_walls,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"The scene graph {path} is not what export writes: {error}") from error

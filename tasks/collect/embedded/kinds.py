@@ -27,11 +27,14 @@ class Kind:
     """Saturation of walls, floors and fabrics."""
     bare: bool = False
     """Whether walls are of brick and concrete and floors of concrete."""
+    floors: int = 1
+    """Storeys: one, or two with stairs between them."""
 
 
 KINDS = {
     "homes": Kind("b"),
     "halls": Kind("h", space=1.5, lift=1.2, light=0.75, colour=0.2, bare=True),
+    "duplexes": Kind("d", floors=2),
 }
 
 BY_LETTER = {kind.letter: kind for kind in KINDS.values()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from math import gcd
 
@@ -75,18 +76,26 @@ class NavigationGrid:
     @cached_property
     def graph(self) -> csr_array:
         """Sparse matrix of move lengths in metres between free cells; a long move needs all cells that it crosses."""
+        starts, ends, lengths = self.edges(self.numbers)
+        count = int(self.free.sum())
+        return csr_array((lengths, (starts, ends)), shape=(count, count))
+
+    def edges(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
+        """The moves between free cells: from and to, by the cells' `numbers` ([rows, columns]), and metres."""
         starts, ends, lengths = [], [], []
         for dz, dx in MOVES:
             allowed = self.free & self.moved(dz, dx)
             for row, column in crossed(dz, dx):
                 allowed &= self.moved(row, column)
             rows, columns = np.nonzero(allowed)
-            starts.append(self.numbers[rows, columns])
-            ends.append(self.numbers[rows + dz, columns + dx])
+            starts.append(numbers[rows, columns])
+            ends.append(numbers[rows + dz, columns + dx])
             lengths.append(np.full(len(rows), np.hypot(dz, dx) * CELL))
-        count = int(self.free.sum())
-        pair = (np.concatenate(starts).astype(np.int32), np.concatenate(ends).astype(np.int32))
-        return csr_array((np.concatenate(lengths), pair), shape=(count, count))
+        return (
+            np.concatenate(starts).astype(np.int32),
+            np.concatenate(ends).astype(np.int32),
+            np.concatenate(lengths),
+        )
 
     def moved(self, dz: int, dx: int) -> NDArray[np.bool_]:
         """[rows, columns] whether the cell at this offset from each cell is free."""
@@ -129,21 +138,36 @@ class NavigationGrid:
             at = field.step(at)
             cells.append(at)
         points = self.point_of(np.array([c[0] for c in cells]), np.array([c[1] for c in cells]))
-        return self.pulled(np.concatenate([start[None], points, goal[None]]))
+        return pulled(np.concatenate([start[None], points, goal[None]]), self.is_clear)
 
-    def pulled(self, points: Points) -> Points:
-        """Leave out corners that a straight walk can skip."""
-        kept, at = [0], 0
-        while at < len(points) - 1:
-            nearer, farther = at + 1, len(points) - 1
-            while nearer < farther:
-                middle = (nearer + farther + 1) // 2
-                nearer, farther = (
-                    (middle, farther) if self.is_clear(points[at], points[middle]) else (nearer, middle - 1)
-                )
-            kept.append(nearer)
-            at = nearer
-        return points[kept]
+    @property
+    def area(self) -> float:
+        """Square metres on which an agent's centre may stand."""
+        return float(self.free.sum()) * CELL**2
+
+    def grounded(self, points: Points) -> Points:
+        """Points as they are: this floor is flat."""
+        return points
+
+    def places(self, count: int, rng: np.random.Generator, clearance: float) -> Points:
+        """[count, 3] random free cells with `clearance` metres beyond the agent's radius, as far as there are any."""
+        room = np.where(self.free, self.clearance, -1.0)
+        rows, columns = np.nonzero(room >= min(clearance + RADIUS, float(room.max())))
+        chosen = rng.integers(len(rows), size=count)
+        return self.point_of(rows[chosen], columns[chosen])
+
+
+def pulled(points: Points, clear: Callable[[Points, Points], bool]) -> Points:
+    """A path ([n, 3]) without the corners that a straight walk can skip."""
+    kept, at = [0], 0
+    while at < len(points) - 1:
+        nearer, farther = at + 1, len(points) - 1
+        while nearer < farther:
+            middle = (nearer + farther + 1) // 2
+            nearer, farther = (middle, farther) if clear(points[at], points[middle]) else (nearer, middle - 1)
+        kept.append(nearer)
+        at = nearer
+    return points[kept]
 
 
 def crossed(dz: int, dx: int) -> list[tuple[int, int]]:

@@ -103,6 +103,12 @@ class Renderer:
 
     def show(self, mesh: BakedMesh) -> None:
         """Make `mesh` the building that is drawn from now on."""
+        # Of several renderers in one process only one has the current context, and GL calls go to that one.
+        with self.context:
+            self.take(mesh)
+
+    def take(self, mesh: BakedMesh) -> None:
+        """Bring a building's textures and triangles to the context, in place of those before."""
         self.forget()
         self.sheets = [self.texture_array(sheet) for sheet in mesh.sheets]
         vertices = self.context.buffer(mesh.interleaved())
@@ -135,6 +141,11 @@ class Renderer:
     def draw(self, pose: NDArray[np.float64], camera: Camera) -> Observation:
         """RGB, z-depth and ids from `pose` ([4, 4] camera-to-world, OpenCV)."""
         assert self.parts, "show a building first"
+        with self.context:
+            return self.drawn(pose, camera)
+
+    def drawn(self, pose: NDArray[np.float64], camera: Camera) -> Observation:
+        """What `draw` gives, in the current context."""
         target = self.target(camera)
         target.use()
         target.clear()
@@ -152,5 +163,6 @@ class Renderer:
 
     def close(self) -> None:
         """Free everything, the context too."""
-        self.forget()
+        with self.context:
+            self.forget()
         self.context.release()

@@ -11,10 +11,9 @@ import numpy as np
 
 from tasks.collect.camera import Camera
 from tasks.collect.embedded.building import Building, build
-from tasks.collect.embedded.floors import grid_of_plan
+from tasks.collect.embedded.floors import Grid, grid_of
 from tasks.collect.embedded.imported import SceneFiles, is_file, read_scene
 from tasks.collect.embedded.kinds import BY_LETTER
-from tasks.collect.embedded.navigation import NavigationGrid
 from tasks.collect.embedded.renderer import Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
 from tasks.errors import DataError, UsageError
@@ -44,22 +43,23 @@ class EmbeddedSimulator(Simulator):
         self.renderer = Renderer()
         self.name = ""
         self.scene_graph: SceneGraph
-        self.grid: NavigationGrid
+        self.grid: Grid
 
     def load(self, scene: str) -> None:
         """See Simulator. Raises DataError where too little floor is left to walk on."""
         files = read_scene(Path(scene)) if is_file(scene) else self.built(scene)
         self.grid, self.scene_graph = files.grid, files.graph
-        area = float(self.grid.free.sum()) * 0.05**2
-        if area < LEAST_FLOOR:
-            raise DataError(f"Scene {scene} has {area:.1f} square metres of connected floor; {LEAST_FLOOR} are needed.")
+        if self.grid.area < LEAST_FLOOR:
+            raise DataError(
+                f"Scene {scene} has {self.grid.area:.1f} square metres of connected floor; {LEAST_FLOOR} are needed."
+            )
         self.renderer.show(files.mesh)
         self.name = scene
 
     def built(self, scene: str) -> SceneFiles:
         """A procedural building."""
         building = building_of(scene, self.rooms)
-        return SceneFiles(building.mesh, building.graph, grid_of_plan(building.plan, building.obstacles))
+        return SceneFiles(building.mesh, building.graph, grid_of(building))
 
     @property
     def scene(self) -> str:
@@ -77,10 +77,11 @@ class EmbeddedSimulator(Simulator):
 
     def navigable_points(self, count: int, rng: np.random.Generator, clearance: float = 0.0) -> Points:
         """See Simulator. Where no cell has the clearance, those with the most of it serve."""
-        room = np.where(self.grid.free, self.grid.clearance, -1.0)
-        rows, columns = np.nonzero(room >= min(clearance + 0.18, float(room.max())))
-        chosen = rng.integers(len(rows), size=count)
-        return self.grid.point_of(rows[chosen], columns[chosen])
+        return self.grid.places(count, rng, clearance)
+
+    def grounded(self, points: Points) -> Points:
+        """See Simulator."""
+        return self.grid.grounded(points)
 
     def is_clear(self, start: Points, end: Points) -> bool:
         """See Simulator."""

@@ -54,7 +54,8 @@ def test_doors_lie_between_their_rooms_and_windows_look_outside(seed: int, rooms
         cell = plan.rooms[window.rooms[0]].cell
         inside = sum(cell.centre) - (cell.centre[1] if window.axis == "z" else cell.centre[0])
         x, z = window.middle
-        step = 0.2 * (1 if window.at > inside else -1)
+        # Two wings may stand 5 cm apart (one plan in some thousands): what lies there is outside, if narrow.
+        step = 0.03 * (1 if window.at > inside else -1)
         outside = (x, z + step) if window.axis == "x" else (x + step, z)
         assert not any(r.cell.x0 < outside[0] < r.cell.x1 and r.cell.z0 < outside[1] < r.cell.z1 for r in plan.rooms)
 
