@@ -6,11 +6,40 @@ import tempfile
 from pathlib import Path
 
 from tasks.evaluation import Evaluation, plan_digest
+from tasks.promote.promote import promote
+from tasks.promote.spec import Policy, PromoteSpec
 from tasks.scores import PlanRows, ScoreBook, write_scores
-from tasks.spec import ManifestId
+from tasks.spec import ManifestId, StageResult
+from tasks.stage import execute
 from tasks.store import ArtefactStore, Manifest
 from tasks.summary import difference, over_scenes, summarise
 from tests.score_books import plan_rows, scores
+
+POLICY = Policy(resamples=1000, nights=1)
+"""A whole alpha for one night: twenty-four scenes are to show a gain of a third."""
+
+
+def promotion(name: str, evaluation: ManifestId, champion: ManifestId | None = None) -> PromoteSpec:
+    """What the gate is asked of a model registered under a name."""
+    return PromoteSpec(evaluation=evaluation, champion=champion, policy=POLICY, registered=name)
+
+
+def night(
+    store: ArtefactStore, name: str, error: float, champion: ManifestId | None = None
+) -> tuple[str, str, StageResult]:
+    """Checkpoint, evaluation and outcome of one challenger."""
+    checkpoint = publish_checkpoint(store, f"{name} {error}")
+    evaluation = publish_evaluation(store, checkpoint, error, seed=round(1000 * error))
+    return checkpoint, evaluation, execute(promotion(name, evaluation, champion), promote)
+
+
+def aliased(uri: str, name: str) -> dict[str, str]:
+    """Alias -> checkpoint by MLflow's own account."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri, uri)
+    aliases = client.get_registered_model(name).aliases
+    return {alias: client.get_model_version(name, version).tags["checkpoint"] for alias, version in aliases.items()}
 
 
 def publish_checkpoint(store: ArtefactStore, name: str) -> ManifestId:

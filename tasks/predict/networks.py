@@ -54,15 +54,15 @@ def open_network(name: str, device: str | None, unload_language: bool) -> Opened
 
 
 def reigning(store: ArtefactStore) -> str:
-    """The champion's checkpoint, as the ledger of verdicts has it."""
-    from tasks.promote.ledger import Ledger
+    """The champion's checkpoint, as the ledger of verdicts has it; its chain and the signature are checked."""
+    from tasks.promote.signing import trusted_champion
 
-    head = Ledger(store, REGISTERED).head()
-    if head is None or head.entry.champion is None:
+    champion = trusted_champion(store, REGISTERED)
+    if champion is None:
         raise UsageError(
             "There is no champion yet: run a night with `backsight demo`, or name a checkpoint with --model."
         )
-    return head.entry.champion
+    return champion
 
 
 def stored_files(store: ArtefactStore, id: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.signature import SIGNATURE, Digests, file_digest, folder_digests, require_equal, require_signed, sign
 from tasks.errors import BacksightError, DataError
 from tasks.spec import HOUSE, ManifestId
 from tasks.tracking import TrackedRun, told
@@ -21,10 +23,26 @@ DESCRIPTION = "Says for every earlier keyframe where the place that it saw lies 
 SERVED = ("weights.safetensors", "config.json", "tokenizer.json")
 """Blobs of a checkpoint that prediction needs; the optimiser's state stays in the store."""
 
-REQUIREMENTS = ("torch", "transformers", "tokenizers", "huggingface_hub", "safetensors", "peft", "numpy", "pydantic")
+FILES = "data/checkpoint"
+"""Where a registered model keeps them."""
+
+REQUIREMENTS = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "huggingface_hub",
+    "safetensors",
+    "peft",
+    "numpy",
+    "pydantic",
+    "cryptography",
+)
 """Packages that a served model imports; pinned to what it was trained with, never guessed by scanning."""
 
 CHECKPOINT_TAG = "checkpoint"
+
+SIGNED_TAG = "signed"
+"""Fingerprint of the key that signed a version."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,29 @@ class ModelRegistry:
             )
         return str(made.version)
 
+    def signed(self, version: str) -> bool:
+        """Whether a version was signed when it was made."""
+        with told():
+            return SIGNED_TAG in self.client.get_model_version(self.name, version).tags
+
+    def require_sound(self, version: str, checkpoint: Digests, scratch: Path) -> None:
+        """Fetch a version and refuse it unless it is signed and holds the checkpoint's bytes; `DataError` says why."""
+        import mlflow.artifacts
+
+        folder = scratch / f"version-{version}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        with told():
+            source = self.client.get_model_version(self.name, version).source
+            # By its place: `models:/m-...` would be looked up on the server that the environment names.
+            place = self.client.get_logged_model(str(source).removeprefix("models:/")).artifact_location
+            uri = self.client.tracking_uri
+            kept = Path(mlflow.artifacts.download_artifacts(place, dst_path=str(folder), tracking_uri=uri))
+        require_signed(kept)
+        found = {name: file_digest(kept / FILES / name) for name in checkpoint if (kept / FILES / name).is_file()}
+        require_equal(checkpoint, found, f"version {version} of {self.name}")
+        shutil.rmtree(folder)
+
     def tag(self, version: str, tags: dict[str, str]) -> None:
         """Set tags of a version."""
         with told():
@@ -88,18 +129,23 @@ class ModelRegistry:
             tags = self.client.get_model_version(self.name, found).tags
         return Registered(str(found), tags.get(CHECKPOINT_TAG, ""))
 
-    def point(self, alias: str, version: str) -> None:
-        """Move an alias."""
+    def point(self, alias: str, version: str | None) -> None:
+        """Move an alias; None = remove it."""
         with told():
-            self.client.set_registered_model_alias(self.name, alias, version)
+            if version is None:
+                self.client.delete_registered_model_alias(self.name, alias)
+            else:
+                self.client.set_registered_model_alias(self.name, alias, version)
 
 
 def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> None:
-    """Write a checkpoint as an MLflow pyfunc model: its files, our code, and the packages that it was trained with.
+    """Write a checkpoint as a signed MLflow pyfunc model: its files, our code, the packages that it was trained with.
 
     The network is not pickled: `served.py` builds it from `config.json` and reads the weights.
     """
     import mlflow.pyfunc
+
+    from tasks.promote.signing import signing_key
 
     blobs = store.manifest(checkpoint).blobs
     if missing := [name for name in SERVED if name not in blobs]:
@@ -117,3 +163,4 @@ def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> No
         pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS],
         metadata={CHECKPOINT_TAG: checkpoint},
     )
+    (folder / SIGNATURE).write_bytes(sign(folder_digests(folder), checkpoint, signing_key()))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from tasks.promote.sequential import SceneScores
-from tasks.promote.spec import PrimaryName
 from tasks.scores import Bools, Floats, PlanRows, Scores
 
 
@@ -71,7 +70,7 @@ def confused(plan: PlanRows, scores: Scores) -> tuple[Floats, Bools]:
     return 1 - scores.identity, plan.valid & plan.visible
 
 
-ERRORS: dict[PrimaryName, Errors] = {
+ERRORS: dict[str, Errors] = {
     "kld": all_pairs,
     "kld_visible": visible_pairs,
     "cc": uncorrelated,
@@ -81,7 +80,7 @@ ERRORS: dict[PrimaryName, Errors] = {
     "brier": squared,
     "identity": confused,
 }
-"""Metric -> each pair's error, and whether it counts."""
+"""Metric (`spec.PrimaryName`) -> each pair's error, and whether it counts."""
 
 
 def order_of(scenes: Sequence[str], seed: int) -> list[str]:
@@ -90,9 +89,9 @@ def order_of(scenes: Sequence[str], seed: int) -> list[str]:
 
 
 def scene_scores(
-    metric: PrimaryName, challenger: Contestant, rival: Contestant, order: Sequence[str], among: Bools | None = None
+    metric: str, challenger: Contestant, rival: Contestant, order: Sequence[str], among: Bools | None = None
 ) -> SceneScores:
-    """Both systems' errors summed over each scene of `order`; `among` [V] leaves views out."""
+    """Both systems' errors in a metric of `ERRORS`, summed over each scene of `order`; `among` [V] leaves views out."""
     place = {scene: number for number, scene in enumerate(order)}
     row = np.array([place.get(scene, -1) for scene in challenger.plan.scene.tolist()])
     shown = (row >= 0) if among is None else (row >= 0) & among

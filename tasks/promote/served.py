@@ -21,8 +21,14 @@ class Served:
 
 
 def _load_pyfunc(path: str) -> Served:
-    """MLflow's entry into a loader module; `path` is the folder of the checkpoint's files."""
+    """MLflow's entry into a loader module; `path` is the folder of the checkpoint's files, two below the model's.
+
+    Raises `DataError` for a model that is not signed by a trusted key, or was changed since.
+    """
     from model.predict import Predictor
+    from model.signature import require_signed
     from model.training.checkpoint import CheckpointFiles
 
-    return Served(Predictor.load(CheckpointFiles.inside(Path(path))))
+    files = Path(path).resolve()
+    require_signed(files.parents[1])
+    return Served(Predictor.load(CheckpointFiles.inside(files)))

@@ -39,7 +39,7 @@ def load(name: str) -> Foreign:
         raise UsageError(f"There is no generator {name}: {error}.") from error
     if not callable(found):
         raise UsageError(f"{name} is no function but {type(found).__name__}.")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def takes_gain(generator: Foreign) -> bool:
@@ -67,13 +67,23 @@ def night(columns: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
         raise UsageError(f"The generator's answer lacks '{missing[0]}': it is to map {', '.join(('scene', *COLUMNS))}.")
     _, place = np.unique(np.asarray(columns["scene"]), return_inverse=True)
     champion, challenger = (checked(columns[name], name, len(place)) for name in COLUMNS)
-    sums = np.stack([np.bincount(place).astype(float), *(np.bincount(place, e) for e in (champion, challenger))])
+    sums = by_scene(place, np.ones(len(place)), champion, challenger)
     guards = [checked(columns[name], name, len(place)) for name in GUARDS if name in columns]
-    guard = np.stack([np.bincount(place, errors) for errors in guards]) if len(guards) == len(GUARDS) else np.empty(0)
-    number = np.array([len(place)])
-    pieces = [e.sum(keepdims=True) for e in (champion, challenger, champion**2, challenger**2)]
-    between = ((champion - challenger) ** 2).sum(keepdims=True)
-    return sums, guard, np.concatenate(statistics(number, *pieces, between))
+    guard = by_scene(place, *guards) if len(guards) == len(GUARDS) else np.empty(0)
+    naive = statistics(
+        np.array([float(len(place))]),
+        champion.sum(keepdims=True),
+        challenger.sum(keepdims=True),
+        (champion**2).sum(keepdims=True),
+        (challenger**2).sum(keepdims=True),
+        ((champion - challenger) ** 2).sum(keepdims=True),
+    )
+    return sums, guard, np.concatenate(naive)
+
+
+def by_scene(place: np.ndarray, *columns: Floats) -> Floats:
+    """[columns, S] sums over the views of each scene."""
+    return np.stack([np.asarray(np.bincount(place, column), dtype=np.float64) for column in columns])
 
 
 def checked(values: Any, name: str, views: int) -> Floats:

@@ -112,7 +112,8 @@ def ties(rng: np.random.Generator, nights: int, scenes: int, gain: float) -> Vie
     """In seven scenes of ten both models err alike."""
     drawn = like_real(rng, nights, scenes, gain)
     same = rng.random((nights, scenes, 1)) < 0.7
-    return Views(drawn.champion, np.where(same, drawn.champion * np.float32(1 - gain), drawn.challenger))
+    alike = np.asarray(np.where(same, drawn.champion * np.float32(1 - gain), drawn.challenger), np.float32)
+    return Views(drawn.champion, alike)
 
 
 def heteroscedastic(rng: np.random.Generator, nights: int, scenes: int, gain: float) -> Views:
@@ -132,8 +133,8 @@ def lucky_many(rng: np.random.Generator, nights: int, scenes: int, gain: float) 
     drawn = like_real(rng, nights, scenes, 0.2)
     usual = float(drawn.champion.mean())
     failing = rng.random(drawn.challenger.shape, dtype=np.float32) < 0.02
-    errors = drawn.challenger + failing * np.float32(0.2 * usual / 0.02)
-    return Views(drawn.champion, errors * np.float32(1 - gain))
+    errors = (drawn.challenger + failing * np.float32(0.2 * usual / 0.02)) * np.float32(1 - gain)
+    return Views(drawn.champion, np.asarray(errors, np.float32))
 
 
 def skewed_scenes(rng: np.random.Generator, nights: int, scenes: int, gain: float) -> Views:
@@ -141,15 +142,15 @@ def skewed_scenes(rng: np.random.Generator, nights: int, scenes: int, gain: floa
     drawn = like_real(rng, nights, scenes, gain, own_scene=0.0)
     spread = 0.5
     factor = np.exp(spread * normal(rng, nights, scenes, 1) - np.float32(spread**2 / 2))
-    return Views(drawn.champion, drawn.challenger * factor)
+    return Views(drawn.champion, np.asarray(drawn.challenger * factor, np.float32))
 
 
 def hidden_disaster(rng: np.random.Generator, nights: int, scenes: int, gain: float) -> Views:
     """A fifth better, but lost in one scene of thirty: no gain on the whole, and most samples hold no such scene."""
     drawn = like_real(rng, nights, scenes, 0.2)
     lost = rng.random((nights, scenes, 1), dtype=np.float32) < 1 / 30
-    errors = drawn.challenger + lost * np.float32(0.2 * 30 * float(drawn.champion.mean()))
-    return Views(drawn.champion, errors * np.float32(1 - gain))
+    errors = (drawn.challenger + lost * np.float32(0.2 * 30 * float(drawn.champion.mean()))) * np.float32(1 - gain)
+    return Views(drawn.champion, np.asarray(errors, np.float32))
 
 
 GENERATORS: dict[str, tuple[Generator, str]] = {

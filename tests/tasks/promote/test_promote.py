@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import numpy as np
@@ -18,54 +15,13 @@ from tasks.errors import BacksightError, DataError, UsageError
 from tasks.evaluate.evaluate import load_predictor
 from tasks.promote.ledger import Ledger
 from tasks.promote.promote import promote
-from tasks.promote.registry import ModelRegistry
 from tasks.promote.settle import digest, read_verdict
-from tasks.promote.spec import Policy, PromoteSpec
-from tasks.spec import ManifestId, Outcome, StageResult
+from tasks.spec import Outcome
 from tasks.stage import execute
 from tasks.store import ArtefactStore
-from tests.promotions import publish_checkpoint, publish_evaluation
+from tests.promotions import aliased, night, promotion, publish_checkpoint, publish_evaluation
 from tests.published import checkpoint
 from tests.score_books import plan_rows
-
-POLICY = Policy(resamples=1000)
-numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An MLflow back end in a file, its tables made once."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder}/mlflow.db"
-    MlflowClient(uri, uri).create_experiment("backsight", artifact_location=str(folder / "artifacts"))
-    return uri
-
-
-@pytest.fixture
-def registered(tracking_uri: str, store: ArtefactStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A registered model's name of the test's own, with MLflow configured."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-    yield f"model-{next(numbers)}"
-
-
-def spec(name: str, evaluation: ManifestId, champion: ManifestId | None = None) -> PromoteSpec:
-    return PromoteSpec(evaluation=evaluation, champion=champion, policy=POLICY, registered=name)
-
-
-def night(
-    store: ArtefactStore, name: str, error: float, champion: ManifestId | None = None
-) -> tuple[str, str, StageResult]:
-    """Checkpoint, evaluation and outcome of one challenger."""
-    checkpoint = publish_checkpoint(store, f"{name} {error}")
-    evaluation = publish_evaluation(store, checkpoint, error, seed=round(1000 * error))
-    return checkpoint, evaluation, execute(spec(name, evaluation, champion), promote)
-
-
-def aliased(uri: str, name: str) -> dict[str, str]:
-    """Alias -> checkpoint by MLflow's own account."""
-    client = MlflowClient(uri, uri)
-    aliases = client.get_registered_model(name).aliases
-    return {alias: client.get_model_version(name, version).tags["checkpoint"] for alias, version in aliases.items()}
 
 
 def test_the_first_model_that_beats_the_slot_mean_is_champion(
@@ -94,7 +50,7 @@ def test_better_replaces_worse_stays_and_the_ledger_tells_both(
     second, second_evaluation, _ = night(store, registered, 0.1, first_evaluation)
     third, _, last = night(store, registered, 0.6, second_evaluation)
     assert last.metrics["promoted"] == 0
-    assert aliased(tracking_uri, registered) == {"champion": second, "previous": first}
+    assert aliased(tracking_uri, registered) == {"champion": second, "previous": first, "challenger": third}
     entries = [written.entry for written in Ledger(store, registered).entries()]
     assert [e.number for e in entries] == [2, 1, 0]
     assert [e.checkpoint for e in entries] == [third, second, first]
@@ -118,7 +74,7 @@ def test_the_champion_loads_by_its_alias_and_answers_like_the_checkpoint(
     store: ArtefactStore, registered: str, tracking_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = checkpoint(store, tmp_path)
-    execute(spec(registered, publish_evaluation(store, id, 0.2)), promote)
+    execute(promotion(registered, publish_evaluation(store, id, 0.2)), promote)
     draw = np.random.default_rng(0)
     views = {
         "rgb": draw.integers(0, 256, (2, 3, 32, 32, 3), dtype=np.uint8),
@@ -148,8 +104,8 @@ def test_the_verdict_is_kept_with_the_run(store: ArtefactStore, registered: str,
 
 def test_the_same_promotion_again_changes_nothing(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
     _, evaluation, first = night(store, registered, 0.2)
-    again = execute(spec(registered, evaluation), promote)
-    forced = execute(spec(registered, evaluation), promote, force=True)
+    again = execute(promotion(registered, evaluation), promote)
+    forced = execute(promotion(registered, evaluation), promote, force=True)
     assert again.outcome is Outcome.CACHED
     assert first.outputs == again.outputs == forced.outputs
     assert len(list(Ledger(store, registered).entries())) == 1
@@ -171,8 +127,8 @@ def test_mlflow_that_comes_later_is_brought_up_to_date(
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     first, evaluation, _ = night(store, registered, 0.2)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri)
-    night(store, registered, 0.5, evaluation)
-    assert aliased(tracking_uri, registered) == {"champion": first}
+    second, _, _ = night(store, registered, 0.5, evaluation)
+    assert aliased(tracking_uri, registered) == {"champion": first, "challenger": second}
 
 
 def test_a_champion_that_was_not_measured_is_asked_for(store: ArtefactStore, registered: str) -> None:
@@ -192,7 +148,7 @@ def test_a_verdict_against_a_deposed_champion_does_not_count(store: ArtefactStor
 def test_the_champion_measured_again_stays_champion(store: ArtefactStore, registered: str) -> None:
     champion, evaluation, _ = night(store, registered, 0.4)
     again = publish_evaluation(store, champion, 0.4, seed=5)
-    result = execute(spec(registered, again, evaluation), promote)
+    result = execute(promotion(registered, again, evaluation), promote)
     assert store.ref("champion", registered) == champion
     assert len(list(Ledger(store, registered).entries())) == 1
     assert result.metrics["promoted"] in (0, 1)
@@ -201,7 +157,7 @@ def test_the_champion_measured_again_stays_champion(store: ArtefactStore, regist
 def test_another_preset_is_refused_with_its_reason(store: ArtefactStore, registered: str) -> None:
     champion, evaluation, _ = night(store, registered, 0.4)
     other = publish_evaluation(store, publish_checkpoint(store, "wide"), 0.1, grid=32)
-    result = execute(spec(registered, other, evaluation), promote)
+    result = execute(promotion(registered, other, evaluation), promote)
     verdict = read_verdict(store, result.outputs["verdict"])
     assert verdict.decision.ruling.value == "refuse"
     assert "different presets" in verdict.decision.reason
@@ -210,7 +166,7 @@ def test_another_preset_is_refused_with_its_reason(store: ArtefactStore, registe
 
 def test_too_few_scenes_crown_nobody(store: ArtefactStore, registered: str) -> None:
     evaluation = publish_evaluation(store, publish_checkpoint(store, "few"), 0.1, plan=plan_rows(scenes=2))
-    result = execute(spec(registered, evaluation), promote)
+    result = execute(promotion(registered, evaluation), promote)
     assert read_verdict(store, result.outputs["verdict"]).decision.ruling.value == "inconclusive"
     assert store.ref("champion", registered) is None
 
@@ -218,7 +174,7 @@ def test_too_few_scenes_crown_nobody(store: ArtefactStore, registered: str) -> N
 def test_an_artefact_of_another_kind_is_told(store: ArtefactStore, registered: str) -> None:
     checkpoint = publish_checkpoint(store, "no evaluation")
     with pytest.raises(DataError, match="is a checkpoint, not an evaluation"):
-        execute(spec(registered, checkpoint), promote)
+        execute(promotion(registered, checkpoint), promote)
 
 
 def test_an_alias_moved_by_hand_is_put_back_and_said(
@@ -242,50 +198,3 @@ def test_a_broken_chain_is_refused(store: ArtefactStore, registered: str) -> Non
     store.set_ref("ledger", registered, head.entry.verdict)
     with pytest.raises(DataError, match="the chain is broken there"):
         ledger.head()
-
-
-class Crash(BaseException):
-    """Ends the process at a step; no handler of the code under test catches it."""
-
-
-WRITES = [(ArtefactStore, "publish"), (ArtefactStore, "set_ref"), (ModelRegistry, "register"), (ModelRegistry, "point")]
-
-
-def crash_before(write: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let so many writes to store and registry through, and crash instead of the next."""
-    done = itertools.count()
-
-    def fragile(original: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*args: Any, **kwargs: Any) -> Any:
-            if next(done) == write:
-                raise Crash
-            return original(*args, **kwargs)
-
-        return counted
-
-    for owner, name in WRITES:
-        monkeypatch.setattr(owner, name, fragile(getattr(owner, name)))
-
-
-def test_a_crash_before_any_write_leaves_one_champion_and_is_finished_by_the_next_run(
-    store: ArtefactStore, registered: str, tracking_uri: str
-) -> None:
-    for write in itertools.count():
-        name = f"{registered}-{write}"
-        first, first_evaluation, _ = night(store, name, 0.4)
-        second = publish_checkpoint(store, f"{name} second")
-        challenge = spec(name, publish_evaluation(store, second, 0.1), first_evaluation)
-        with pytest.MonkeyPatch.context() as fragile:
-            crash_before(write, fragile)
-            try:
-                execute(challenge, promote)
-            except Crash:
-                assert aliased(tracking_uri, name)["champion"] in (first, second)
-            else:
-                break
-        execute(challenge, promote)
-        assert aliased(tracking_uri, name) == {"champion": second, "previous": first}
-        assert store.ref("champion", name) == second
-        assert [w.entry.checkpoint for w in Ledger(store, name).entries()] == [second, first]
-        assert len(MlflowClient(tracking_uri, tracking_uri).search_model_versions(f"name='{name}'")) == 2
-    assert write >= 11
