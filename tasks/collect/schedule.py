@@ -9,7 +9,7 @@ from tasks.collect.seeds import generator, seed_of
 from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
 from tasks.errors import UsageError
 
-LETTERS = {"homes": "b", "halls": "h"}
+LETTERS = {"homes": "b", "halls": "h", "duplexes": "d"}
 """Kind of procedural buildings -> the letter that its scenes' ids begin with."""
 
 
@@ -150,7 +150,8 @@ def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
     if count == 0:
         return []
     known = set(scenes_of(plan, seed, Split.TRAIN))
-    if foreign := sorted({view.scene for view in plan.hard} - known):
+    foreign = sorted(view.scene for view in plan.hard if view.scene not in known and not for_training(view.scene))
+    if foreign:
         raise UsageError(
             f"collect.hard names {foreign[0]!r}, which is no training scene of this plan and seed: "
             "held-out scenes must not be trained on."
@@ -159,6 +160,11 @@ def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
     rng = generator("hard", seed)
     drawn = rng.choice(len(plan.hard), size=count, p=[w / sum(weights) for w in weights])
     return [hard_visit(plan.hard[int(i)], k) for k, i in enumerate(drawn)]
+
+
+def for_training(scene: str) -> bool:
+    """Whether a procedural building belongs to the training split of some night: its last digit says so."""
+    return scene[:1] in LETTERS.values() and scene[1:].isdigit() and scene.endswith("0")
 
 
 def hard_visit(view: HardView, number: int) -> Visit:

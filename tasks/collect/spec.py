@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.spec import Frozen, StageSpec, free
+from tasks.spec import Frozen, ManifestId, StageSpec, free
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Bounds = tuple[float, float]
@@ -104,8 +104,10 @@ class CollectPlan(Frozen):
         description="Buildings of val_unseen and sealed follow from it alone, so that nights compare.",
     )
     rooms: tuple[int, int] = Field((4, 10), description="Fewest and most rooms of a procedural building.")
-    buildings: Literal["homes", "halls"] = Field(
-        "homes", description="Kind of procedural buildings; halls are larger, higher, darker, of concrete and brick."
+    buildings: Literal["homes", "halls", "duplexes"] = Field(
+        "homes",
+        description="Kind of procedural buildings; halls are larger, higher, darker, of concrete and brick; duplexes "
+        "are homes on two floors with stairs.",
     )
     steps: int = Field(32, ge=8, le=1000, description="Most frames of a walk; walks end with `stop`.")
     size: tuple[int, int] = Field((64, 64), description="Width and height of a frame in pixels.")
@@ -119,6 +121,9 @@ class CollectPlan(Frozen):
         description="Relative shares of the strata.",
     )
     hard: tuple[HardView, ...] = Field((), description="Views for stratum `hard`.")
+    mined_from: ManifestId | None = Field(None, description="Evaluation on val_seen whose worst views are hard ones.")
+    mined_scenes: int = Field(8, ge=1, le=10_000, description="Worst scenes of that evaluation that are taken.")
+    mined_views: int = Field(3, ge=1, le=1000, description="Worst views in each of them.")
     hfov: Bounds = Field((75.0, 95.0), description="Horizontal field of view in degrees, drawn per walk.")
     height: Bounds = Field((1.1, 1.6), description="Camera height above the floor in metres, drawn per walk.")
     pitch: Bounds = Field((-15.0, 5.0), description="Camera pitch in degrees (up is positive), drawn per walk.")
@@ -172,7 +177,7 @@ class CollectPlan(Frozen):
             raise ValueError("styles must name at least one phrasing")
         if self.val_seen.scenes > self.train.scenes and not self.episode_files:
             raise ValueError(f"val_seen.scenes {self.val_seen.scenes} exceeds train.scenes {self.train.scenes}")
-        if self.strata.get(Stratum.HARD, 0) > 0 and not self.hard:
+        if self.strata.get(Stratum.HARD, 0) > 0 and not self.hard and self.mined_from is None:
             raise ValueError("strata.hard is positive but `hard` lists no views")
         if self.simulator == "habitat" and not self.scene_list and not self.episode_files:
             raise ValueError("simulator habitat needs scene_list or episode_files (and usually scene_dataset)")

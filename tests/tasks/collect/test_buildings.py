@@ -63,7 +63,7 @@ def test_doors_lie_between_their_rooms_and_windows_look_outside(seed: int, rooms
 def test_the_same_seed_gives_the_same_building_and_another_another() -> None:
     a, b, c = build(5), build(5), build(6)
     assert a.mesh.interleaved() == b.mesh.interleaved() and (a.mesh.faces == b.mesh.faces).all()
-    assert (a.mesh.pictures == b.mesh.pictures).all() and a.graph == b.graph
+    assert (a.mesh.sheets[0].images == b.mesh.sheets[0].images).all() and a.graph == b.graph
     assert a.mesh.interleaved() != c.mesh.interleaved()
 
 
