@@ -30,7 +30,10 @@ def poses(pose: NDArray[np.float64]) -> Columns:
 
 
 def steps(pose: NDArray[np.float64]) -> Columns:
-    """Of [N, 4, 4], since the frame before (NaN for the first): metres gone, ahead, up; degrees turned, to the left."""
+    """Of [N, 4, 4], since the frame before (NaN for the first): metres over the floor, ahead, up; degrees turned, left.
+
+    On stairs an agent's step is as long on the plan as elsewhere: height counts apart, as `rise`.
+    """
     moved = pose[1:, :3, 3] - pose[:-1, :3, 3]
     gaze = pose[:, [0, 2], 2]
     heading = np.degrees(np.arctan2(-gaze[:, 0], -gaze[:, 1]))
@@ -38,7 +41,7 @@ def steps(pose: NDArray[np.float64]) -> Columns:
     relative = pose[:-1, :3, :3].transpose(0, 2, 1) @ pose[1:, :3, :3]
     cosine = (np.trace(relative, axis1=1, axis2=2) - 1) / 2
     columns = {
-        "step": np.linalg.norm(moved, axis=1),
+        "step": np.linalg.norm(moved[:, [0, 2]], axis=1),
         "ahead": (moved[:, [0, 2]] * level).sum(axis=1),
         "rise": np.abs(moved[:, 1]),
         "turn": np.degrees(np.arccos(np.clip(cosine, -1, 1))),
