@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from tasks import tracking
+from tasks.card import model_card
 from tasks.errors import BacksightError, DataError, UsageError
+from tasks.evaluation import read_cost
+from tasks.promote.confirm import confirm
 from tasks.promote.gate import Ruling
 from tasks.promote.hold import Hold, hold_on, person
 from tasks.promote.ledger import Entry, Ledger
@@ -32,6 +35,7 @@ def promote(spec: PromoteSpec, context: StageContext) -> StageOutcome:
     store, run = context.store, context.run
     with context.progress.track("promote", 3, "steps") as steps:
         verdict, mine, theirs = judge(store, spec)
+        verdict = confirm(store, verdict, spec)
         steps.advance(ruling=verdict.decision.ruling.value)
         id = publish(store, verdict)
         client = tracking.connect() if run.id else None
@@ -42,11 +46,15 @@ def promote(spec: PromoteSpec, context: StageContext) -> StageOutcome:
             settlement.finish()
             steps.advance()
             record(store, ledger, settlement, verdict, id)
+        card = model_card(mine, verdict.decision.reason, read_cost(store, spec.evaluation))
+        if registry and (version := registry.find(verdict.checkpoint)):
+            registry.describe(version, card)
         steps.advance()
     run.tags({"backsight.verdict": verdict.decision.ruling.value})
     for name, text in (
         ("verdict.json", verdict.model_dump_json(indent=1)),
         ("verdict.md", verdict_page(verdict, id, mine, theirs)),
+        ("model_card.md", card),
     ):
         (context.scratch / name).write_text(text)
         run.file(context.scratch / name)
@@ -62,6 +70,8 @@ def publish(store: ArtefactStore, verdict: Verdict) -> ManifestId:
         "checkpoint": verdict.checkpoint,
         "champion": verdict.champion,
         "dataset": verdict.dataset,
+        "sealed_evaluation": verdict.sealed_evaluation,
+        "sealed_champion_evaluation": verdict.sealed_champion_evaluation,
     }
     blob = store.put_blob(verdict.model_dump_json(indent=1).encode())
     inputs = {name: id for name, id in named.items() if id is not None}

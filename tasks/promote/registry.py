@@ -120,6 +120,11 @@ class ModelRegistry:
             for key, value in tags.items():
                 self.client.set_model_version_tag(self.name, version, key, value)
 
+    def describe(self, version: str, card: str) -> None:
+        """Put a text on a version's page."""
+        with told():
+            self.client.update_model_version(self.name, version, description=card)
+
     def alias(self, alias: str) -> Registered | None:
         """Where an alias points; None where it is not set."""
         with told():
@@ -145,6 +150,7 @@ def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> No
     """
     import mlflow.pyfunc
 
+    from tasks.promote.contract import image_size, input_example, signature
     from tasks.promote.signing import signing_key
 
     blobs = store.manifest(checkpoint).blobs
@@ -155,6 +161,7 @@ def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> No
     for name in SERVED:
         (files / name).unlink(missing_ok=True)
         (files / name).hardlink_to(store.fetch(blobs[name]))
+    size = image_size(files / "config.json")
     mlflow.pyfunc.save_model(
         path=str(folder),
         loader_module="served",
@@ -162,5 +169,7 @@ def save_model(store: ArtefactStore, checkpoint: ManifestId, folder: Path) -> No
         code_paths=[str(HOUSE / "model"), str(Path(__file__).with_name("served.py"))],
         pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS],
         metadata={CHECKPOINT_TAG: checkpoint},
+        signature=signature(size),
+        input_example=input_example(size),
     )
     (folder / SIGNATURE).write_bytes(sign(folder_digests(folder), checkpoint, signing_key()))

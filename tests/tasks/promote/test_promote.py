@@ -78,18 +78,24 @@ def test_the_champion_loads_by_its_alias_and_answers_like_the_checkpoint(
     draw = np.random.default_rng(0)
     views = {
         "rgb": draw.integers(0, 256, (2, 3, 32, 32, 3), dtype=np.uint8),
-        "depth": draw.uniform(1, 4, (2, 3, 32, 32)),
+        "depth": draw.uniform(1, 4, (2, 3, 32, 32)).astype(np.float32),
         "pose": np.tile(np.eye(4), (2, 3, 1, 1)),
         "intrinsics": np.tile([[16.0, 0, 16], [0, 16, 16], [0, 0, 1]], (2, 3, 1, 1)),
-        "instruction": ["walk past the sofa and stop", "stop"],
+        "instruction": np.array(["walk past the sofa and stop", "stop"]),
     }
     monkeypatch.setattr(sys, "path", list(sys.path))
-    answer = mlflow.pyfunc.load_model(f"models:/{registered}@champion").predict(views)
+    champion = mlflow.pyfunc.load_model(f"models:/{registered}@champion")
+    answer = champion.predict(views)
     assert answer["heatmap"].shape == (2, 2, 8, 8) and answer["turn"].shape == (2, 3)
     np.testing.assert_allclose(answer["heatmap"].sum((-1, -2)) + answer["none"], 1, atol=1e-5)
     own = load_predictor(store, id).answer(**views)
     for name in own:
         np.testing.assert_allclose(answer[name], own[name], atol=1e-6, err_msg=name)
+    assert champion.metadata.signature.inputs.input_names() == list(views)
+    assert champion.metadata.signature.outputs.input_names() == list(answer)
+    assert champion.predict(champion.input_example)["heatmap"].shape == (2, 1, 8, 8)
+    version = MlflowClient(tracking_uri, tracking_uri).get_model_version_by_alias(registered, "champion")
+    assert version.description.startswith("# Model card") and "KLD all gain over" in version.description
 
 
 def test_the_verdict_is_kept_with_the_run(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
