@@ -19,6 +19,7 @@ from model.labels import LABEL_VERSION
 from model.metrics import identity_chance
 from model.predict import Predictor
 from model.training.checkpoint import NAMES, CheckpointFiles
+from tasks.card import model_card
 from tasks.datasets import fetch_dataset
 from tasks.errors import DataError, UsageError
 from tasks.evaluate.cost import encoded, measure_cost
@@ -73,6 +74,7 @@ def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
         pictures = draw_pictures(bench.predictor, bench.reader, bench.views, book, context.scratch / "pictures")
         track.advance(len(pictures))
     (context.scratch / "report.html").write_text(evaluation_page(evaluation, book, pictures))
+    (context.scratch / "model_card.md").write_text(model_card(evaluation))
     id = publish(spec, context, evaluation, pictures)
     cost = measure_cost(bench.predictor, bench.reader, bench.views)
     context.store.set_ref(COST, id.partition("/")[2], encoded(cost))
@@ -182,7 +184,7 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
 def publish(spec: EvaluateSpec, context: StageContext, evaluation: Evaluation, pictures: Sequence[Path]) -> ManifestId:
     """The evaluation as an artefact."""
     store, scratch = context.store, context.scratch
-    files = ["views.parquet", "metrics.json", "report.html"]
+    files = ["views.parquet", "metrics.json", "report.html", "model_card.md"]
     names = [*files, *(f"pictures/{path.name}" for path in pictures)]
     paths = [*(scratch / name for name in files), *pictures]
     meta = {"split": evaluation.split, "plan": evaluation.plan, "views": evaluation.views, "scenes": evaluation.scenes}

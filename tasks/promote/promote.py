@@ -10,7 +10,6 @@ from tasks import tracking
 from tasks.card import model_card
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.evaluation import read_cost
-from tasks.promote.confirm import confirm
 from tasks.promote.gate import Ruling
 from tasks.promote.hold import Hold, hold_on, person
 from tasks.promote.ledger import Entry, Ledger
@@ -35,7 +34,6 @@ def promote(spec: PromoteSpec, context: StageContext) -> StageOutcome:
     store, run = context.store, context.run
     with context.progress.track("promote", 3, "steps") as steps:
         verdict, mine, theirs = judge(store, spec)
-        verdict = confirm(store, verdict, spec)
         steps.advance(ruling=verdict.decision.ruling.value)
         id = publish(store, verdict)
         client = tracking.connect() if run.id else None
@@ -70,8 +68,6 @@ def publish(store: ArtefactStore, verdict: Verdict) -> ManifestId:
         "checkpoint": verdict.checkpoint,
         "champion": verdict.champion,
         "dataset": verdict.dataset,
-        "sealed_evaluation": verdict.sealed_evaluation,
-        "sealed_champion_evaluation": verdict.sealed_champion_evaluation,
     }
     blob = store.put_blob(verdict.model_dump_json(indent=1).encode())
     inputs = {name: id for name, id in named.items() if id is not None}
