@@ -33,6 +33,7 @@ from tasks.evaluate.systems import Learnt, answers
 from tasks.evaluation import COST, MODEL, Evaluation
 from tasks.progress import Progress, Track
 from tasks.scores import ScoreBook, Scores, write_scores
+from tasks.sealed import SPLIT, require_permit
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome
 from tasks.store import ArtefactStore, Manifest
@@ -54,9 +55,12 @@ class Bench:
 def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
     """Publishes `metrics.json`, `views.parquet`, `report.html` and pictures; what an answer costs becomes a ref.
 
-    Raises `UsageError` for a dataset that was not found good, a split that it does not have, a checkpoint that takes
-    other keyframes than the plan asks for; `DataError` for a model that predicts no numbers.
+    Raises `UsageError` for a dataset that was not found good, a split that it does not have, the sealed split without
+    the gate's permit, a checkpoint that takes other keyframes than the plan asks for; `DataError` for a model that
+    predicts no numbers.
     """
+    if spec.plan.split == SPLIT:
+        require_permit(context.store, spec.permit, spec.dataset, spec.checkpoint)
     bench = set_up(spec, context)
     started = time.monotonic()
     book = measure(bench, context.progress, ScoreShelf(context.store, spec))

@@ -38,3 +38,4 @@ class EvaluateSpec(StageSpec):
     dataset: ManifestId
     checkpoint: ManifestId
     plan: EvaluationPlan = EvaluationPlan()
+    permit: ManifestId | None = Field(None, description="The gate's opening of the sealed split; needed for it alone.")

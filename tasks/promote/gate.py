@@ -73,6 +73,7 @@ class Decision(Frozen):
     guards: dict[GuardName, Estimate] = Field(default_factory=dict)
     states: dict[GuardName, State] = Field(default_factory=dict)
     trial: Trial | None = None
+    sealed: Estimate | None = Field(default=None, description="Gain on the sealed scenes, where they were opened.")
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,8 @@ def rule(
     odds = f"evidence {ratio(trial.looks[-1].evidence)} : 1, needed {ratio(trial.needed)} : 1"
     if trial.stop is not Stop.WIN:
         if trial.stop is Stop.LOSS or (gain.high is not None and gain.high <= least):
-            return Ruling.KEEP, f"{told}: not better by more than {policy.minimum_gain:g} of its error."
+            least_share = f" by more than {policy.minimum_gain:g} of its error" if policy.minimum_gain else ""
+            return Ruling.KEEP, f"{told}: not better{least_share}."
         why = "no rest of the sample would do" if trial.stop is Stop.FUTILITY else "the sample is used up"
         return Ruling.INCONCLUSIVE, f"{told}: not proven ({odds}; {why})."
     if lost := [f for f in findings if f.state is State.LOST]:

@@ -29,6 +29,9 @@ def verdict_page(verdict: Verdict, id: ManifestId, mine: Evaluation, champion: E
     lines = [f"# {decision.ruling.value}: {verdict.registered}", "", decision.reason, ""]
     if rows := findings(decision, verdict.policy):
         lines += ["| | gain | needed | |", "| --- | --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows), ""]
+    if decision.sealed is not None:
+        label = METRICS[verdict.policy.primary].label
+        lines += [f"On the sealed scenes, opened for this verdict: {label} gain {signed(decision.sealed)}.", ""]
     if decision.trial:
         lines += [course(decision.trial), "", *table(decision.trial), ""]
     lines += [metrics_markdown(mine, champion), ""]
@@ -63,7 +66,7 @@ def course(trial: Trial) -> str:
     return (
         f"The test {STOPS[trial.stop]} after {trial.looks[-1].scenes} scenes; the figures are of {used}. "
         f"A promotion needs evidence of {ratio(trial.needed)} : 1, a night's share of the chance of a false one being "
-        f"{trial.level:.2g}; one scene counts for {trial.limit:g} mean errors at most."
+        f"{trial.level:.2g}; what one scene counts for is cut at {trial.limit:g} times the mean error."
     )
 
 

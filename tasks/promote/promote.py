@@ -10,6 +10,7 @@ from tasks import tracking
 from tasks.card import model_card
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.evaluation import read_cost
+from tasks.promote.confirm import confirm
 from tasks.promote.gate import Ruling
 from tasks.promote.hold import Hold, hold_on, person
 from tasks.promote.ledger import Entry, Ledger
@@ -18,6 +19,7 @@ from tasks.promote.registry import ModelRegistry
 from tasks.promote.settle import Settlement
 from tasks.promote.spec import PromoteSpec
 from tasks.promote.verdict import Verdict, judge
+from tasks.promote.webpage import verdict_html
 from tasks.settings import home
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome
@@ -34,6 +36,7 @@ def promote(spec: PromoteSpec, context: StageContext) -> StageOutcome:
     store, run = context.store, context.run
     with context.progress.track("promote", 3, "steps") as steps:
         verdict, mine, theirs = judge(store, spec)
+        verdict = confirm(store, verdict, spec)
         steps.advance(ruling=verdict.decision.ruling.value)
         id = publish(store, verdict)
         client = tracking.connect() if run.id else None
@@ -52,6 +55,7 @@ def promote(spec: PromoteSpec, context: StageContext) -> StageOutcome:
     for name, text in (
         ("verdict.json", verdict.model_dump_json(indent=1)),
         ("verdict.md", verdict_page(verdict, id, mine, theirs)),
+        ("verdict.html", verdict_html(verdict, id)),
         ("model_card.md", card),
     ):
         (context.scratch / name).write_text(text)
@@ -68,6 +72,8 @@ def publish(store: ArtefactStore, verdict: Verdict) -> ManifestId:
         "checkpoint": verdict.checkpoint,
         "champion": verdict.champion,
         "dataset": verdict.dataset,
+        "sealed_evaluation": verdict.sealed_evaluation,
+        "sealed_champion_evaluation": verdict.sealed_champion_evaluation,
     }
     blob = store.put_blob(verdict.model_dump_json(indent=1).encode())
     inputs = {name: id for name, id in named.items() if id is not None}

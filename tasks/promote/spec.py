@@ -76,6 +76,9 @@ class Policy(Frozen):
         "slot_mean", description="Baseline that the challenger must beat where there is no champion yet."
     )
 
+    sealed: bool = Field(False, description="Whether a winner must also gain on the sealed scenes, opened for it.")
+    sealed_openings: int = Field(40, ge=1, description="Looks at the sealed scenes, champions' included, in all.")
+
     @property
     def level(self) -> float:
         """Chance of a false promotion that one night may take: any `nights` in a row together take at most alpha."""

@@ -31,6 +31,8 @@ class Verdict(Frozen):
     scenes: int
     policy: Policy
     decision: Decision
+    sealed_evaluation: ManifestId | None = None
+    sealed_champion_evaluation: ManifestId | None = None
 
 
 def judge(store: ArtefactStore, spec: PromoteSpec) -> tuple[Verdict, Evaluation, Evaluation | None]:

@@ -49,7 +49,7 @@ def draw(rows: Sequence[Rows], points: Sequence[Power], policy: Policy, path: Pa
     scenes.set_ylim(0, None)
     for panel in (power, scenes):
         panel.set_xlabel("error saved, %")
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=7, frameon=False, loc="upper left" if panel is power else "lower right")
     for panel in (errors, power, scenes):
         panel.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()

@@ -102,10 +102,13 @@ def test_the_verdict_is_kept_with_the_run(store: ArtefactStore, registered: str,
     _, _, result = night(store, registered, 0.2)
     kept = [
         Path(mlflow.artifacts.download_artifacts(f"runs:/{result.run_id}/{name}", tracking_uri=tracking_uri))
-        for name in ("verdict.md", "verdict.json")
+        for name in ("verdict.md", "verdict.json", "verdict.html")
     ]
     assert kept[0].read_text().startswith(f"# promote: {registered}")
     assert json.loads(kept[1].read_text())["registered"] == registered
+    page = kept[2].read_text()
+    assert page.count("<svg") == 2 and "needed for a promotion" in page and "worst stratum" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
 
 
 def test_the_same_promotion_again_changes_nothing(store: ArtefactStore, registered: str, tracking_uri: str) -> None:
