@@ -14,6 +14,7 @@ import numpy as np
 
 from model.geometry_numpy import flip_camera
 from tasks.collect.camera import Camera
+from tasks.collect.egl import cuda_devices
 from tasks.collect.scene_dataset import check_scene_dataset
 from tasks.collect.simulator import DistanceField, Observation, Points, Room, SceneGraph, SceneObject, Simulator
 from tasks.errors import DataError, UsageError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 RADIUS, HEIGHT, CELL = 0.18, 1.5, 0.05
 """Of the agent and the navmesh, metres."""
 NEAR, FAR = 0.05, 100.0
+STEP, STOREY = 0.3, 2.5
+"""Most metres of height between two places a step apart; and least between a floor and the next."""
+LEAST_AREA = 2.0
+"""Square metres of an island of the navmesh below which nobody walks on it."""
 SENSORS = ("rgb", "depth", "semantic")
 GPU_VARIABLE = "BACKSIGHT_HABITAT_GPU"
 """Names the EGL device that renders; unset = Mesa on the CPU (-1: habitat's default of 0 aborts without CUDA)."""
@@ -43,12 +48,19 @@ def engine() -> Any:
 
 
 def gpu_device() -> int:
-    """The EGL device asked for. Raises UsageError where it is no number."""
+    """The GPU asked for. Raises UsageError where it is no number, or no EGL device belongs to that GPU.
+
+    habitat-sim itself would end the process without a word to Python.
+    """
     value = os.environ.get(GPU_VARIABLE, "-1")
     try:
-        return int(value)
+        device = int(value)
     except ValueError as error:
         raise UsageError(f"{GPU_VARIABLE}={value!r} is no device: give its number, or -1 for the CPU.") from error
+    if device >= 0 and device not in (there := cuda_devices()):
+        told = f"those that are there: {', '.join(map(str, there))}" if there else "EGL knows no GPU on this machine"
+        raise UsageError(f"{GPU_VARIABLE}={device}: there is no such GPU for rendering; {told}; -1 is the CPU.")
+    return device
 
 
 class HabitatSimulator(Simulator):
@@ -113,16 +125,29 @@ class HabitatSimulator(Simulator):
         return spec
 
     def make_navmesh(self, scene: str) -> None:
-        """A navmesh for our agent, restricted to its largest island: ceilings would make roofs walkable."""
+        """A navmesh for our agent, unless the engine still has it, and the island on which walks take place."""
         settings = self.sim_module.NavMeshSettings()
         settings.set_defaults()
         settings.agent_radius, settings.agent_height = RADIUS, HEIGHT
         settings.cell_size = settings.cell_height = CELL
         finder = self.sim.pathfinder
-        if not self.sim.recompute_navmesh(finder, settings) or not finder.is_loaded:
+        kept = scene == self.name and finder.is_loaded and finder.nav_mesh_settings == settings
+        if not kept and not (self.sim.recompute_navmesh(finder, settings) and finder.is_loaded):
             raise DataError(f"The scene {scene} has no floor on which an agent could stand.")
-        areas = [finder.island_area(i) for i in range(finder.num_islands)]
-        self.island = int(np.argmax(areas))
+        areas = [float(finder.island_area(i)) for i in range(finder.num_islands)]
+        if not areas:
+            raise DataError(f"The scene {scene} has no floor on which an agent could stand.")
+        things = np.array([thing.centre[1] for thing in graph_of(self.sim.semantic_scene).objects])
+        self.island = inner_island(areas, [self.height_of(i, area) for i, area in enumerate(areas)], things)
+
+    def height_of(self, island: int, area: float) -> float:
+        """Median height of an island's random points, metres; inf for those too small to matter."""
+        if area < LEAST_AREA:
+            return np.inf
+        finder = self.sim.pathfinder
+        finder.seed(0)
+        points = np.array([finder.get_random_navigable_point(island_index=island) for _ in range(20)], dtype=float)
+        return float(np.nanmedian(points[:, 1]))
 
     def smoke_render(self, scene: str) -> None:
         """One frame before work starts: EGL in containers fails late and silently."""
@@ -170,16 +195,26 @@ class HabitatSimulator(Simulator):
         for attempt in range(50 * count):
             point = np.array(finder.get_random_navigable_point(island_index=self.island), dtype=float)
             late = attempt > 25 * count
-            if np.isfinite(point).all() and (late or finder.distance_to_closest_obstacle(point) >= clearance):
+            if np.isfinite(point).all() and (late or finder.distance_to_closest_obstacle(single(point)) >= clearance):
                 found.append(point)
             if len(found) == count:
                 return np.stack(found)
         raise DataError(f"The scene {self.name} gave {len(found)} of {count} places to stand on.")
 
     def is_clear(self, start: Points, end: Points) -> bool:
-        """See Simulator: whether a step without sliding ends where it should."""
-        reached = np.array(self.sim.pathfinder.try_step_no_sliding(start, end))
-        return bool(np.linalg.norm(reached - end) < 0.02)
+        """See Simulator: whether a step without sliding ends where it should; how high, the floor says."""
+        reached = np.array(self.sim.pathfinder.try_step_no_sliding(single(start), single(end)), dtype=float)
+        aside = np.linalg.norm((reached - end)[[0, 2]])
+        return bool(aside < 0.02 and abs(reached[1] - end[1]) < STEP)
+
+    def grounded(self, points: Points) -> Points:
+        """See Simulator: the navmesh's height where there is navmesh under (or just above) a point."""
+        finder, heights = self.sim.pathfinder, points[:, 1].copy()
+        for i, point in enumerate(points):
+            snapped = np.array(finder.snap_point(single(point)), dtype=float)
+            if np.isfinite(snapped).all() and np.linalg.norm((snapped - point)[[0, 2]]) < 0.02:
+                heights[i] = snapped[1] if abs(snapped[1] - point[1]) < STEP else heights[i]
+        return np.stack([points[:, 0], heights, points[:, 2]], axis=1)
 
     def distances_to(self, goal: Points, reach: float = np.inf) -> DistanceField:
         """See Simulator."""
@@ -188,8 +223,8 @@ class HabitatSimulator(Simulator):
     def shortest_path(self, start: Points, goal: Points) -> Points | None:
         """See Simulator."""
         path = self.sim_module.ShortestPath()
-        path.requested_start, path.requested_end = start, goal
-        return np.array(path.points) if self.sim.pathfinder.find_path(path) else None
+        path.requested_start, path.requested_end = single(start), single(goal)
+        return np.array(path.points, dtype=float) if self.sim.pathfinder.find_path(path) else None
 
     def close(self) -> None:
         """See Simulator."""
@@ -207,33 +242,71 @@ class NavmeshField(DistanceField):
         """See DistanceField."""
         finder = self.simulator.sim.pathfinder
         path = self.simulator.sim_module.ShortestPath()
-        path.requested_end = self.goal
+        path.requested_end = single(self.goal)
         metres = np.full(len(points), np.inf)
         for i, point in enumerate(points):
-            path.requested_start = point
-            if finder.is_navigable(point) and finder.find_path(path):
+            path.requested_start = single(point)
+            if finder.is_navigable(single(point)) and finder.find_path(path):
                 metres[i] = path.geodesic_distance
         return np.where(metres <= self.reach, metres, np.inf)
 
 
+def single(point: Points) -> Any:
+    """[3] float32, as the engine's bindings take points."""
+    return np.asarray(point, dtype=np.float32)
+
+
+def inner_island(areas: list[float], heights: list[float], things: Points) -> int:
+    """The largest island ([n] square metres, at [n] metres) that is a floor and not a roof.
+
+    Ceilings make roofs walkable, and a roof may be the largest island of all. Above a floor stand things, above a roof
+    none do; without things ([m] heights of their middles) the lowest of the large islands is the floor.
+    """
+    large = [i for i, area in enumerate(areas) if area >= max(LEAST_AREA, 0.2 * max(areas))]
+    if not large:
+        return int(np.argmax(areas))
+    if not len(things):
+        return min(large, key=lambda i: heights[i])
+    above = {i: np.count_nonzero((things > heights[i]) & (things < heights[i] + STOREY)) for i in large}
+    furnished = [i for i in large if above[i] >= 0.2 * max(above.values())]
+    return max(furnished, key=lambda i: areas[i])
+
+
 def graph_of(scene: Any) -> SceneGraph:
-    """Rooms and objects of habitat's semantic scene; regions are taken as their boxes, doors are not told apart."""
-    rooms, objects = [], []
+    """Rooms and objects of habitat's semantic scene; regions are taken as their boxes, doors are not told apart.
+
+    Objects of no region, as in scenes without any, have room -1.
+    """
+    regions = {id_of(region): number for number, region in enumerate(scene.regions)}
+    rooms = []
     for number, region in enumerate(scene.regions):
-        category = region.category.name() if region.category else "room"
-        rooms.append(
-            Room(number, category, category, floor_outline(region.aabb), float(np.min(corners(region.aabb)[:, 1])))
-        )
-        for thing in region.objects:
-            low, high = corners(thing.aabb)
-            name = thing.category.name() if thing.category else "object"
-            centre, size = (low + high) / 2, high - low
-            objects.append(SceneObject(int(thing.semantic_id), name, name, number, tuple(centre), tuple(size), 0.0))
+        category, box = name_of(region, "room"), region.aabb
+        rooms.append(Room(number, category, category, floor_outline(box), float(corners(box)[0, 1])))
+    objects = []
+    for thing in scene.objects:
+        if thing is not None and thing.semantic_id > 0:
+            (low, high), name = corners(thing.aabb), name_of(thing, "object")
+            room = regions.get(id_of(thing.region), -1) if thing.region is not None else -1
+            centre, size = tuple(((low + high) / 2).tolist()), tuple((high - low).tolist())
+            objects.append(SceneObject(int(thing.semantic_id), name, name, room, centre, size, 0.0))
     return SceneGraph(tuple(rooms), (), tuple(sorted(objects, key=lambda thing: thing.id)), ())
 
 
+def id_of(region: Any) -> str:
+    """The engine's own name of a region; every access makes another Python object of it."""
+    return str(region.id)
+
+
+def name_of(thing: Any, otherwise: str) -> str:
+    """Name of a region's or an object's category."""
+    return str(thing.category.name()) if thing.category else otherwise
+
+
 def corners(box: Any) -> Points:
-    """[2, 3] lowest and highest corner of a box."""
+    """[2, 3] lowest and highest corner of a box: Magnum's Range3D since habitat-sim 0.3, before it a class with
+    `center` and `sizes`."""
+    if hasattr(box, "min"):
+        return np.sort(np.array([box.min, box.max], dtype=float), axis=0)
     centre, half = np.array(box.center, dtype=float), np.abs(np.array(box.sizes, dtype=float)) / 2
     return np.stack([centre - half, centre + half])
 
