@@ -38,12 +38,11 @@ def draw(rows: Sequence[Rows], points: Sequence[Power], policy: Policy, path: Pa
         of = [point for point in points if point.scenes == size]
         gains = [100 * point.gain for point in of]
         colour = COLOURS[number % len(COLOURS)]
-        power.plot(gains, [p.promoted for p in of], "o-", color=colour, ms=4, label=f"gate, {size} scenes")
-        label = f"naive t at the same level, {size} scenes"
-        power.plot(gains, [p.naive_same for p in of], ":", color=colour, label=label)
+        power.plot(gains, [p.promoted for p in of], "o-", color=colour, ms=4, label=f"{size} scenes")
+        power.plot(gains, [p.naive_same for p in of], ":", color=colour)
         scenes.plot(gains, [p.looked_at for p in of], "o-", color=colour, ms=4, label=f"{size} planned")
         scenes.axhline(size, color=colour, lw=1, ls="--")
-    power.set_title("Promoted, by the challenger's true gain", fontsize=10)
+    power.set_title("Promoted, by true gain (dotted: naive t at the same level)", fontsize=10)
     power.set_ylim(-0.03, 1.03)
     scenes.set_title("Scenes looked at (dashed: the whole sample)", fontsize=10)
     scenes.set_ylim(0, None)
