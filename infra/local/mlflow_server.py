@@ -6,6 +6,8 @@ the artefact store anyway, MLflow's copies are for looking at, and a folder need
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import sys
 
 from infra.local import http
@@ -35,10 +37,19 @@ def service(plan: StackPlan) -> Service:
         folder=folder,
         environment={
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 700 MB of job workers that nothing here uses
+            # Webhooks may call receivers on this machine; their secrets lie encrypted in the database.
+            "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+            "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": webhook_key(plan.keys.secret),
         },
         port=port,
         needs=("postgres",),
     )
+
+
+def webhook_key(secret: str) -> str:
+    """A Fernet key that follows from the stack's own secret, so that it outlives a restart and is kept nowhere else."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"mlflow webhooks {secret}".encode()).digest()).decode()
 
 
 def check(url: str) -> None:
