@@ -5,6 +5,7 @@ Scene ids are `b<seed>` (a home) or `h<seed>` (a hall), or the path of a GLB or 
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tasks.collect.embedded.building import Building, build
 from tasks.collect.embedded.floors import Grid, grid_of
 from tasks.collect.embedded.imported import SceneFiles, is_file, read_scene
 from tasks.collect.embedded.kinds import BY_LETTER
+from tasks.collect.embedded.rays import RayRenderer
 from tasks.collect.embedded.renderer import Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
 from tasks.errors import DataError, UsageError
@@ -35,12 +37,28 @@ def building_of(scene: str, rooms: tuple[int, int]) -> Building:
     return build(int(seed), rooms, kind)
 
 
+def open_renderer() -> Renderer | RayRenderer:
+    """The GL renderer; where no GL can be had, rays, and a line on stderr that says so.
+
+    Raises UsageError where neither can be.
+    """
+    try:
+        return Renderer()
+    except UsageError as no_gl:
+        try:
+            rays = RayRenderer()
+        except UsageError as no_rays:
+            raise UsageError(f"{no_gl} {no_rays}") from no_gl
+        print(f"Drawing with rays on the CPU, some thirty times slower: {no_gl}", file=sys.stderr, flush=True)
+        return rays
+
+
 class EmbeddedSimulator(Simulator):
     """Builds, draws and walks one building at a time; the GL context is opened once."""
 
     def __init__(self, rooms: tuple[int, int] = (4, 10)) -> None:
         self.rooms = rooms
-        self.renderer = Renderer()
+        self.renderer = open_renderer()
         self.name = ""
         self.scene_graph: SceneGraph
         self.grid: Grid
