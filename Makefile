@@ -4,7 +4,7 @@ PRESET ?= tiny
 BIN := .venv/bin
 INSTALL := @$(PYTHON) infra/local/install.py
 
-.PHONY: install demo test lint habitat bench lock
+.PHONY: install demo test lint habitat cloud bench lock
 
 install:  ## .venv with the locked versions
 	$(INSTALL)
@@ -27,6 +27,10 @@ lint:  ## Style, types, who may import whom, and the cluster's manifests
 
 habitat:  ## habitat-lab into .venv, for closed-loop navigation (docs/navigation.md)
 	$(INSTALL) mesa habitat
+
+cloud:  ## The cloud's files applied and destroyed, twice, against an emulator of AWS
+	$(INSTALL)
+	@$(BIN)/python -m tests.infra.terraform.trial
 
 bench:  ## What is measured
 	$(INSTALL) mesa

@@ -10,13 +10,14 @@
 #   --extra DIR      ca.pem, pip.conf and wheels/ for pip during the build; nothing of it stays in an image
 #   --tool TOOL      docker, podman or buildah
 #   --save DIR       write each image as an archive too, for `kind load image-archive` or `ctr -n k8s.io images import`
-#   --push REGISTRY  push each image there; prints the digests that infra/kubernetes/overlays/production wants
+#   --push REGISTRY  push each image there; with all four, infra/kubernetes/overlays/production gets their digests
 #   --lock           only write requirements.txt of each image anew (needs uv)
 set -euo pipefail
 house=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$house/pyproject.toml")
 revision=$(git -C "$house" rev-parse HEAD 2> /dev/null || echo unknown)
 all=(flow collector trainer services)
+declare -A pushed=()
 base='' rootfs='' cpu='' embedded='' extra='' tool='' save='' push='' images=()
 
 fail() {
@@ -107,7 +108,38 @@ publish() { # NAME
             ;;
         *) "$tool" push --quiet --digestfile "$digests" "$1" "docker://$target" ;;
     esac
+    pushed[${1#backsight/}]="$target@$(cat "$digests")"
     echo "pushed $target@$(cat "$digests")"
+}
+
+pin() { # writes the component that the overlay `production` takes its images from
+    local file="$house/infra/kubernetes/overlays/production/images/kustomization.yaml" kind
+    {
+        echo "# Written by \`images/build.sh --push REGISTRY\`, version $version."
+        echo "apiVersion: kustomize.config.k8s.io/v1alpha1"
+        echo "kind: Component"
+        echo "images:"
+        for kind in flow services; do
+            local reference=${pushed[$kind:$version]}
+            echo "  - name: backsight/$kind"
+            echo "    newName: ${reference%:*@*}"
+            echo "    digest: ${reference#*@}"
+        done
+        echo "patches:"
+        echo "  - patch: |"
+        echo "      apiVersion: v1"
+        echo "      kind: ConfigMap"
+        echo "      metadata:"
+        echo "        name: backsight-platform"
+        echo "        namespace: backsight"
+        echo "      data:"
+        echo "        BACKSIGHT_PROFILE: cluster"
+        for kind in flow collector trainer; do
+            local reference=${pushed[$kind:$version]}
+            echo "        BACKSIGHT_LAUNCH_IMAGE_$(echo $kind | tr a-z A-Z): ${reference%:*@*}@${reference#*@}"
+        done
+    } > "$file"
+    echo "wrote ${file#"$house"/}"
 }
 
 if [ -n "$rootfs" ]; then
@@ -136,3 +168,4 @@ for image in "${images[@]}"; do
     [ -z "$save" ] || keep "$name"
     [ -z "$push" ] || publish "$name"
 done
+[ ${#pushed[@]} -lt ${#all[@]} ] || pin

@@ -52,11 +52,10 @@ def missing(held: Held, bucket: str) -> list[Manifest]:
         "BACKSIGHT_S3_ACCESS_KEY": f"backsight{secrets.token_hex(6)}",
         "BACKSIGHT_S3_SECRET_KEY": secrets.token_hex(24),
     }
-    signing = shared(held, "backsight-signing") or signing_keys()
+    signing = held.get((TASKS, "backsight-signing")) or signing_keys()
     wanted: dict[tuple[str, str], Values] = {
         (SERVICES, "backsight-s3"): s3,
         (TASKS, "backsight-s3"): s3,
-        (SERVICES, "backsight-signing"): signing,
         (TASKS, "backsight-signing"): signing,
         (SERVICES, "backsight-prefect"): {"PREFECT_API_AUTH_STRING": f"backsight:{secrets.token_hex(24)}"},
         (SERVICES, "backsight-redis"): {"password": secrets.token_hex(24)},

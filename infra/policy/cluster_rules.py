@@ -10,7 +10,6 @@ from infra.policy.manifests import CLUSTER_WIDE, Manifest, Pods, pods, title
 PLANNED = {
     ("backsight", "Secret"): [
         "backsight-s3",
-        "backsight-signing",
         "backsight-prefect",
         "backsight-redis",
         "postgres-superuser",

@@ -1,4 +1,5 @@
 resource "aws_budgets_budget" "monthly" {
+  count        = var.monthly_budget_usd == null ? 0 : 1
   name         = "${var.name}-monthly"
   budget_type  = "COST"
   limit_amount = format("%.1f", var.monthly_budget_usd)

@@ -84,7 +84,7 @@ resource "aws_launch_template" "this" {
 
   tag_specifications {
     resource_type = "instance"
-    tags          = { Name = "${var.name}-${each.key}", project = var.name }
+    tags          = merge(var.tags, { Name = "${var.name}-${each.key}" })
   }
 }
 
@@ -103,10 +103,6 @@ resource "aws_eks_node_group" "this" {
     min_size     = each.value.least
     max_size     = each.value.most
     desired_size = each.value.least
-  }
-
-  update_config {
-    max_unavailable = 1
   }
 
   launch_template {
@@ -138,8 +134,9 @@ resource "aws_eks_node_group" "this" {
     } : {},
   )
 
+  # Nobody logs in to nodes, so remote access is not ours to set.
   lifecycle {
-    ignore_changes = [scaling_config[0].desired_size]
+    ignore_changes = [scaling_config[0].desired_size, remote_access]
   }
 
   depends_on = [aws_iam_role_policy_attachment.node]

@@ -129,11 +129,11 @@ variable "keep_days" {
 }
 
 variable "monthly_budget_usd" {
-  description = "Dollars a month, of which 50, 80 and 100 % are announced."
+  description = "Dollars a month, of which 50, 80 and 100 % are announced; null only where the account has a budget of its own."
   type        = number
 
   validation {
-    condition     = var.monthly_budget_usd > 0
+    condition     = var.monthly_budget_usd == null ? true : var.monthly_budget_usd > 0
     error_message = "Give a sum above zero: a cluster with GPUs and no budget is a surprise."
   }
 }
@@ -146,6 +146,12 @@ variable "budget_mails" {
     condition     = length(var.budget_mails) > 0 && alltrue([for mail in var.budget_mails : can(regex("^[^@ ]+@[^@ ]+$", mail))])
     error_message = "Give at least one mail address."
   }
+}
+
+variable "tags" {
+  description = "Tags of everything that has tags: by these costs are told apart."
+  type        = map(string)
+  default     = { project = "backsight", made-by = "terraform" }
 }
 
 variable "deletable" {

@@ -13,9 +13,6 @@ provider "aws" {
   region = var.region
 
   default_tags {
-    tags = {
-      project = var.name
-      made-by = "terraform"
-    }
+    tags = var.tags
   }
 }

@@ -1,0 +1,72 @@
+# `terraform test`: what the variables refuse, and what follows from them; no cloud is asked.
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  monthly_budget_usd = 1000
+  budget_mails       = ["someone@example.com"]
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for name, group in aws_eks_node_group.this : (group.scaling_config[0].min_size == 0) == (name != "system")])
+    error_message = "All groups but system are to scale to zero."
+  }
+  assert {
+    condition     = [for name, group in aws_eks_node_group.this : name if length(group.taint) > 0] == ["collect", "train"]
+    error_message = "Nodes with GPUs are to take only who tolerates them."
+  }
+  assert {
+    condition     = length(aws_eks_node_group.this["train"].subnet_ids) == 1 && length(aws_launch_template.this["train"].network_interfaces) == 32
+    error_message = "Training nodes are to lie in one zone, with all of their network cards."
+  }
+  assert {
+    condition     = aws_eks_cluster.this.vpc_config[0].endpoint_public_access == false
+    error_message = "The cluster's API is to be private unless ranges are named."
+  }
+}
+
+run "the_world_is_no_range" {
+  command = plan
+  variables { api_cidrs = ["0.0.0.0/0"] }
+  expect_failures = [var.api_cidrs]
+}
+
+run "a_budget_is_above_zero" {
+  command = plan
+  variables { monthly_budget_usd = 0 }
+  expect_failures = [var.monthly_budget_usd]
+}
+
+run "one_zone_is_too_few" {
+  command = plan
+  variables { zones = ["eu-central-1a"] }
+  expect_failures = [var.zones]
+}
+
+run "a_network_that_is_too_small" {
+  command = plan
+  variables { vpc_cidr = "10.0.0.0/24" }
+  expect_failures = [var.vpc_cidr]
+}
+
+run "a_group_of_gpus_that_never_sleeps" {
+  command = plan
+  variables {
+    node_groups = {
+      system  = { instance_types = ["m7i.2xlarge"], least = 3, most = 6, disk_gib = 100 }
+      cpu     = { instance_types = ["c7i.8xlarge"], least = 0, most = 8, disk_gib = 500 }
+      collect = { instance_types = ["g6.4xlarge"], least = 4, most = 8, disk_gib = 200, gpus = 1 }
+      train   = { instance_types = ["p5.48xlarge"], least = 0, most = 8, disk_gib = 1000, gpus = 8, efa = 32 }
+    }
+  }
+  expect_failures = [var.node_groups]
+}
