@@ -93,16 +93,16 @@ class NetworkPlan:
 
 def meta_network(config: NetworkConfig) -> SpatialMLLM:
     """The network without memory, from the config's own sizes."""
-    dinov3 = None if config.dinov3 is None else config.dinov3.model_copy(update={"source": None})
-    bare = config.model_copy(
-        update={
-            "vggt": config.vggt.model_copy(update={"weights": None}),
-            "dinov3": dinov3,
-            "language": config.language.model_copy(update={"source": None}),
-        }
-    )
     with torch.device("meta"):
-        return SpatialMLLM(bare, config.language.vocabulary)
+        return SpatialMLLM(without_sources(config), config.language.vocabulary)
+
+
+def without_sources(config: NetworkConfig) -> NetworkConfig:
+    """The same sizes, with no weights to be read from anywhere."""
+    dinov3 = None if config.dinov3 is None else config.dinov3.model_copy(update={"source": None})
+    vggt = config.vggt.model_copy(update={"weights": None})
+    language = config.language.model_copy(update={"source": None})
+    return config.model_copy(update={"vggt": vggt, "dinov3": dinov3, "language": language})
 
 
 def plan_network(config: NetworkConfig, phases: dict[str, PhaseConfig], ranks: int) -> NetworkPlan:
@@ -110,7 +110,7 @@ def plan_network(config: NetworkConfig, phases: dict[str, PhaseConfig], ranks: i
     network = meta_network(config)
     tokens = count_tokens(config)
     parts = tuple(part(name, module, config) for name, module in named_parts(network))
-    weights = sum(p.weights for p in parts if p.runs)
+    weights = sum(p.weights for p in parts)
     resting = sum(p.weights for p in parts if p.name.startswith("language"))
     passing = forward_bytes(config, tokens) / GB
     predict = {

@@ -23,8 +23,9 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),
     "navigate": ("tasks.navigate.benchmark", "An agent in habitat-lab's Env: success, SPL, nDTW over R2R episodes."),
     "platform": ("tests.benchmarks.platform", "Keys of 1,000 shards, a pod's overhead, flow runs a minute."),
+    "predict": ("tests.benchmarks.predict", "Prediction from videos: memory over their length, seconds and GB."),
     "render": ("tests.benchmarks.render", "The embedded simulator: frames a second, recording, buildings, memory."),
-    "sampling": ("tests.benchmarks.sampling", "The `enhanced` sampler, beside a plain greedy."),
+    "sampling": ("tests.benchmarks.sampling", "The `enhanced` sampler beside a plain greedy; what all samplers cover."),
     "stack": ("tests.benchmarks.stack", "Seconds to start, heal and stop a local stack, and its memory."),
     "training": ("tests.benchmarks.training", "An update of the engine, beside a bare torch loop."),
 }
