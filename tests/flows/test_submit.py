@@ -75,7 +75,10 @@ def served() -> dict[str, Deployment]:
 
 def test_each_stage_and_the_night_are_served(served: dict[str, Deployment]) -> None:
     assert set(served) == {f"{name}/{name}" for name in [*Stage, "approval", "approval-expiry", "nightly", "monitor"]}
-    assert [name for name, deployment in served.items() if deployment.schedules] == ["nightly/nightly", "monitor/monitor"]
+    assert [name for name, deployment in served.items() if deployment.schedules] == [
+        "nightly/nightly",
+        "monitor/monitor",
+    ]
     assert served["collect/collect"].entrypoint == "flows.stages.collect"
 
 
