@@ -49,7 +49,7 @@ def test_dotted_keys_change_a_preset_and_nothing_else() -> None:
     ("changed", "said"),
     [
         ({"colect.size": 3}, "colect: there is no such key; did you mean collect."),
-        ({"collect.train_scenes": 4}, "collect.train_scenes: there is no such key; did you mean train.scenes."),
+        ({"collect.trainscenes": 4}, "collect.trainscenes: there is no such key; did you mean train.scenes."),
         ({"network.vggt.dept": 3}, "network.vggt.dept: there is no such key; did you mean depth."),
         ({"training.geometri.steps": 3}, "training.geometri: there is no such key; did you mean geometry."),
         ({"collect.train.scenes": "many"}, "collect.train.scenes: should be a valid integer"),
