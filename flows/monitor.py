@@ -20,7 +20,7 @@ from flows.parameters import LATEST, DatasetReference, Force, Overrides, PresetN
 from flows.plan import PRODUCT, Inputs, Stage, stage_spec
 from flows.references import KIND as LATEST_KIND
 from flows.references import champion, known_verdict
-from flows.retraining import decisions, tell
+from flows.retraining import MINED, decisions, tell
 from flows.stage_run import launched
 from tasks.errors import BacksightError
 from tasks.monitor.log import Logged
@@ -94,6 +94,7 @@ class Watch:
         logged = self.decided(self.asked(data))
         get_run_logger().info("%s", line(logged.decision))
         create_markdown_artifact(markdown(logged), key="monitor-decision", description=logged.decision.reason)
+        self.mine(data)
         if tell(logged):
             get_run_logger().info("The event of decision %d is out.", logged.number)
         return Completed(message=f"{logged.decision.action}: {logged.decision.reason}")
@@ -139,6 +140,20 @@ class Watch:
             get_run_logger().warning("The champion cannot be measured on %s: %s", data, error)
             return None
 
+    def mine(self, data: ManifestId) -> None:
+        """Where mining is asked for: measure the champion in training scenes, so that a night walks to the worst."""
+        reigning, passed = champion(self.store), self.store.manifest(data).meta["quality"]["passed"]
+        if self.preset.monitor.mining.share == 0 or reigning is None or not passed:
+            return
+        try:
+            seen: Settings = {"evaluate.split": "val_seen"}
+            found = self.outcome(Stage.EVALUATE, {"dataset": data, "checkpoint": reigning}, seen)
+        except ChildFailed as error:
+            get_run_logger().warning("Failures cannot be mined in %s: %s", data, error)
+            return
+        self.store.set_ref(LATEST_KIND, MINED, found)
+        get_run_logger().info("The next night may walk to where %s failed: %s.", reigning, found)
+
     def baseline(self, reigning: ManifestId) -> ManifestId | None:
         """The evaluation by which the champion was promoted."""
         from tasks.promote.settle import read_verdict
@@ -146,15 +161,16 @@ class Watch:
         verdict = known_verdict(self.store, reigning)
         return read_verdict(self.store, verdict).evaluation if verdict else None
 
-    def outcome(self, stage: Stage, inputs: Inputs) -> ManifestId:
-        """A stage's product, known or made by a child."""
-        spec = stage_spec(stage, self.preset, 0, inputs)
+    def outcome(self, stage: Stage, inputs: Inputs, more: Settings | None = None) -> ManifestId:
+        """A stage's product, known or made by a child, under some more changed keys of the preset."""
+        changed = {**self.changed, **(more or {})}
+        spec = stage_spec(stage, load_preset(self.preset_name, changed), 0, inputs)
         known = None if self.force else cached(self.store, spec)
         if known is None:
             parameters = {
                 "preset": self.preset_name,
                 "seed": 0,
-                "overrides": self.changed,
+                "overrides": changed,
                 "force": self.force,
                 **inputs,
             }

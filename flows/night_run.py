@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from flows.plan import PRODUCT, Night, Step, night_seed
 from flows.record import Line, NightRecord, Turn
 from flows.references import champion, known_verdict
 from flows.report import NightReport, cost, read_report
-from flows.retraining import book, close_quietly
+from flows.retraining import book, close_quietly, hard_settings
 from tasks.errors import BacksightError
 from tasks.preset import Preset, load_preset
 from tasks.spec import ManifestId, StageSpec
@@ -125,6 +125,9 @@ class NightRun:
     def carry_out(self) -> State[Any]:
         """All steps, then the report."""
         preset = load_preset(self.request.preset, self.request.changed)
+        if hard := hard_settings(self.store, preset.monitor.mining):
+            self.request = replace(self.request, changed={**hard, **self.request.changed})
+            preset = load_preset(self.request.preset, self.request.changed)
         booking, reason = book(self.store, preset.monitor.trigger, self.run)
         if booking is None:
             get_run_logger().info("This night does not begin: %s.", reason)

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.events.schemas.automations import AutomationCore
 
+    from flows.parameters import Settings
     from flows.record import Line
+    from tasks.monitor.spec import MiningPlan
     from tasks.store import ArtefactStore
 
 EVENTS = {Action.RETRAIN: "backsight.retraining.confirmed", Action.COLLECT: "backsight.collection.wanted"}
@@ -30,6 +32,9 @@ EVENTS = {Action.RETRAIN: "backsight.retraining.confirmed", Action.COLLECT: "bac
 
 FOLLOWS = {Action.RETRAIN: "nightly", Action.COLLECT: "collect"}
 """Action -> the deployment that an automation starts on its event."""
+
+MINED = "mining"
+"""Ref `latest/mining`: the champion's newest evaluation in training scenes, from which failures are mined."""
 
 REGISTERED: str = PromoteSpec.model_fields["registered"].default
 
@@ -56,6 +61,19 @@ def tell(logged: Logged) -> bool:
     }
     resource = {"prefect.resource.id": f"backsight.champion.{REGISTERED}", "prefect.resource.name": REGISTERED}
     return emit_event(event, resource, payload=payload) is not None
+
+
+def hard_settings(store: ArtefactStore, plan: MiningPlan) -> Settings:
+    """The changed keys by which a night walks to where the champion failed; none unless asked for and known."""
+    newest = store.ref("latest", MINED)
+    if plan.share == 0 or newest is None or not store.complete(newest):
+        return {}
+    return {
+        "collect.mined_from": newest,
+        "collect.mined_scenes": plan.scenes,
+        "collect.mined_views": plan.views,
+        "collect.strata.hard": plan.share,
+    }
 
 
 def automation(action: Action, deployment: UUID) -> AutomationCore:

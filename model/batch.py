@@ -113,6 +113,8 @@ class Geometry(TensorRecord):
     pose_enc: Tensor
     """[B, S, 9] world-to-camera translation, quaternion xyzw, field of view (h, w) in radians. The world is the
     *current* camera's frame: that view is always valid, so keyframes may be swapped or padded."""
+    pose_drafts: Tensor
+    """[B, S, R, 9] the same before the last of R + 1 refinements; R = 0 where nothing is refined."""
     world_points: Tensor
     """[B, S, H, W, 3] in the *current* camera's frame."""
     world_points_conf: Tensor

@@ -111,8 +111,11 @@ class LoraConfig(Section):
 
 
 class LanguageConfig(Section):
-    """Qwen2.5-VL (transformers) as the reasoner over instruction, views and queries."""
+    """Qwen2.5-VL or Qwen3-VL (transformers) as the reasoner over instruction, views and queries."""
 
+    architecture: Literal["qwen2_5_vl", "qwen3_vl"] = Field(
+        "qwen2_5_vl", description="Kind of the weights in `source`, or of the network that is made from the sizes."
+    )
     source: str | None = Field(
         None, description="Local folder or hub id of weights; none = the sizes below, from scratch."
     )

@@ -1,29 +1,20 @@
-"""Qwen2.5-VL (transformers) as the reasoner: instruction, views and queries in, hidden states out."""
+"""Qwen2.5-VL or Qwen3-VL as the reasoner: instruction, views and queries in, hidden states out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from model.attention import BLOCKS, register_block_attention
 from model.batch import TensorRecord, Text
-from model.config import LanguageConfig, LoraConfig
-from model.errors import UsageError
+from model.config import LanguageConfig
 from model.placement import device_of
+from model.qwen import build_language, ready_mask, visual_output
 from model.sequence import Sequence, Vocabulary, lay_out
-
-EXTRA_TOKENS = 3
-"""Placeholder, start and end of a view: they follow the text tokens of a tokenizer that was trained on the data."""
-
-ROTARY_BASE = 1e6
-VISION_HEAD_WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -43,7 +34,7 @@ class Hidden(TensorRecord):
 
 
 class LanguageModel(nn.Module):
-    """Splices visual tokens and learned queries into Qwen2.5-VL and reads their hidden states.
+    """Splices visual tokens and learned queries into the backbone and reads their hidden states.
 
     Args:
         config: sizes, source and attention.
@@ -57,6 +48,7 @@ class LanguageModel(nn.Module):
     def __init__(self, config: LanguageConfig, tokenizer_size: int, alignment_layer: int) -> None:
         super().__init__()
         self.attention, self.alignment_layer = config.attention, alignment_layer
+        self.architecture = config.architecture
         self.backbone = build_language(config, tokenizer_size)
         inner: Any = self.backbone.config
         self.vocabulary = Vocabulary(inner.image_token_id, inner.vision_start_token_id, inner.vision_end_token_id)
@@ -70,8 +62,7 @@ class LanguageModel(nn.Module):
         patches = round(views.shape[2] ** 0.5)
         sequence = lay_out(text, valid, patches, self.vocabulary, causal=self.attention == "causal")
         grid = torch.tensor([[1, patches * self.merge, patches * self.merge]], device=views.device)
-        # The library joins a list of images' tokens; one tensor with those of all images is a list of one.
-        visual = BaseModelOutputWithPooling(pooler_output=cast(Any, [self._inserted(views, sequence)]))
+        visual = visual_output(self.architecture, self._inserted(views, sequence))
         states = self.backbone.model(
             input_ids=sequence.ids,
             position_ids=sequence.positions,
@@ -126,97 +117,9 @@ class LanguageModel(nn.Module):
         """The arguments that tell the layers who sees whom."""
         if self.attention == "blocks":
             layout = {"prefix": sequence.prefix, "block": sequence.block, "seen": sequence.seen}
-            return {"attention_mask": {"full_attention": None}, **layout}
+            return {"attention_mask": ready_mask(self.architecture, None), **layout}
         mask = sequence.seen[:, None, None]
         if self.attention == "causal":
             length = sequence.ids.shape[1]
             mask = mask & torch.ones(length, length, dtype=torch.bool, device=mask.device).tril()
-        return {"attention_mask": {"full_attention": mask}}
-
-
-def build_language(config: LanguageConfig, tokenizer_size: int) -> Qwen2_5_VLForConditionalGeneration:
-    """The backbone from a local folder, from the hub, or from the config's own sizes with random weights.
-
-    Raises:
-        UsageError: the source is neither a folder nor a hub id that can be read.
-    """
-    if config.source is None:
-        backbone = Qwen2_5_VLForConditionalGeneration(language_config(config, tokenizer_size))
-    else:
-        backbone = _read_backbone(config.source)
-    if config.attention == "blocks":
-        register_block_attention()
-        backbone.set_attn_implementation({"text_config": BLOCKS, "vision_config": "sdpa"})
-    if config.checkpointing:
-        backbone.gradient_checkpointing_enable({"use_reentrant": False})
-    if config.lora is not None:
-        add_lora(backbone, config.lora)
-    return backbone
-
-
-def language_config(config: LanguageConfig, tokenizer_size: int) -> Qwen2_5_VLConfig:
-    """The library's config for the sizes of ours."""
-    text = {
-        "vocab_size": tokenizer_size + EXTRA_TOKENS,
-        "hidden_size": config.width,
-        "intermediate_size": config.mlp_width,
-        "num_hidden_layers": config.depth,
-        "num_attention_heads": config.heads,
-        "num_key_value_heads": config.kv_heads,
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": ROTARY_BASE,
-            "mrope_section": rotary_sections(config.width // config.heads),
-        },
-        "initializer_range": config.width**-0.5,
-        "bos_token_id": None,
-        "eos_token_id": None,
-    }
-    vision = {
-        "depth": config.vision_depth,
-        "hidden_size": config.vision_width,
-        "intermediate_size": config.vision_mlp_width,
-        "num_heads": max(config.vision_width // VISION_HEAD_WIDTH, 1),
-        "out_hidden_size": config.width,
-        "fullatt_block_indexes": [config.vision_depth - 1],
-    }
-    return Qwen2_5_VLConfig(
-        text_config=text,
-        vision_config=vision,
-        image_token_id=tokenizer_size,
-        vision_start_token_id=tokenizer_size + 1,
-        vision_end_token_id=tokenizer_size + 2,
-        tie_word_embeddings=config.tied,
-    )
-
-
-def rotary_sections(head_width: int) -> list[int]:
-    """Rotary pairs for time, row and column: 2 : 3 : 3 as in the published model (16, 24, 24 of 64)."""
-    pairs = head_width // 2
-    place = 3 * pairs // 8
-    return [pairs - 2 * place, place, place]
-
-
-def add_lora(backbone: Qwen2_5_VLForConditionalGeneration, config: LoraConfig) -> None:
-    """Put low-rank adapters beside the language layers' projections (not the vision tower's)."""
-    from peft import LoraConfig as PeftConfig
-    from peft import inject_adapter_in_model
-
-    names = "|".join(config.targets)
-    adapters = PeftConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules=rf".*language_model\.layers\..*\.({names})",
-    )
-    inject_adapter_in_model(adapters, backbone)
-
-
-def _read_backbone(source: str) -> Qwen2_5_VLForConditionalGeneration:
-    try:
-        return Qwen2_5_VLForConditionalGeneration.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise UsageError(
-            f"The language model cannot be read from {source} ({str(error).splitlines()[0]}): "
-            f"give a folder with config.json and weights, or a hub id that this machine can reach."
-        ) from error
+        return {"attention_mask": ready_mask(self.architecture, mask)}

@@ -46,7 +46,7 @@ def flow_named(name: str) -> Flow[..., Any]:
     from flows.nightly import nightly
     from flows.stages import FLOWS
 
-    parents = {NIGHTLY: nightly, MONITOR: monitor}
+    parents: dict[str, Flow[..., Any]] = {NIGHTLY: nightly, MONITOR: monitor}
     return parents[name] if name in parents else FLOWS[Stage(name)]
 
 

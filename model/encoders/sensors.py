@@ -48,6 +48,7 @@ class SensorsEncoder(GeometryEncoder):
             depth=views.depth,
             depth_conf=certain,
             pose_enc=pose_enc,
+            pose_drafts=pose_enc[:, :, None][:, :, :0],
             world_points=points,
             world_points_conf=certain,
         )

@@ -19,14 +19,17 @@ from model.losses.masked import masked_mean
 
 FIELD_OF_VIEW_WEIGHT = 0.5
 CONFIDENCE_WEIGHT = 0.2
+DRAFT_DECAY = 0.6
+"""Weight of a refinement against the next one's (VGGT's training code): none passes a gradient to the one before."""
 
 
 def camera(prediction: Prediction, batch: Batch) -> Tensor:
-    """L1 on the camera encodings: translation (m) + quaternion + half the field of view (rad), means over the views."""
+    """L1 on the camera encodings: translation (m) + quaternion + half the field of view (rad), means over the views,
+    and over the refinements with more weight on later ones."""
     views = batch.views
     height, width = views.depth.shape[-2:]
     truth = encode_poses(views.pose, views.intrinsics, height, width)
-    return _sum_over_encoders(prediction, lambda geometry: _camera(geometry.pose_enc.float(), truth, views.valid))
+    return _sum_over_encoders(prediction, lambda geometry: _camera(geometry, truth, views.valid))
 
 
 def depth(prediction: Prediction, batch: Batch) -> Tensor:
@@ -57,10 +60,12 @@ def _sum_over_encoders(prediction: Prediction, term: Callable[[Geometry], Tensor
     return torch.stack([term(geometry) for geometry in prediction.geometry]).sum()
 
 
-def _camera(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    error = (predicted - truth).abs()
+def _camera(geometry: Geometry, truth: Tensor, valid: Tensor) -> Tensor:
+    steps = torch.cat([geometry.pose_drafts, geometry.pose_enc[:, :, None]], dim=2).float()
+    error = (steps - truth[:, :, None]).abs()
     parts = error[..., :3].mean(-1) + error[..., 3:7].mean(-1) + FIELD_OF_VIEW_WEIGHT * error[..., 7:].mean(-1)
-    return masked_mean(parts, valid)
+    weights = DRAFT_DECAY ** torch.arange(parts.shape[2] - 1, -1, -1, device=parts.device)
+    return masked_mean((parts * weights).sum(-1) / weights.sum(), valid)
 
 
 def _confident(predicted: Tensor, confidence: Tensor, truth: Tensor, valid: Tensor) -> Tensor:

@@ -147,7 +147,8 @@ def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
     """As many hard walks as their share asks for, led to the listed views by weight."""
     share = plan.strata.get(Stratum.HARD, 0.0) / sum(plan.strata.values())
     count = round(part.scenes * part.episodes * share)
-    if count == 0:
+    if count == 0 or not plan.hard:
+        # A plan whose views are still to be mined (`tasks.collect.mining`) has none yet.
         return []
     known = set(scenes_of(plan, seed, Split.TRAIN))
     foreign = sorted(view.scene for view in plan.hard if view.scene not in known and not for_training(view.scene))

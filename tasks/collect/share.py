@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.collect.dataset import part_path
+from tasks.collect.mining import with_hard_views
 from tasks.collect.schedule import Shard, shards_of
 from tasks.collect.shelf import StoreShelf
 from tasks.collect.spec import CollectSpec
@@ -58,6 +59,8 @@ def is_last(spec: CollectSpec, force: bool) -> bool:
     store = open_store()
     if not force and cached(store, spec) is not None:
         return True
+    # The key above is that of what was asked; what is walked follows from it.
+    spec = spec.model_copy(update={"plan": with_hard_views(spec.plan, store, open_progress())})
     shelf, shards = StoreShelf(store, spec.plan, spec.seed), shards_of(spec.plan, spec.seed)
     make_share(spec, share.mine(shards), shelf)
     return all(shelf.holds(shard) for shard in shards)

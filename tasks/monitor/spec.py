@@ -20,11 +20,20 @@ class DriftPlan(Frozen):
     seed: int = Field(0, ge=0, lt=2**31, description="Draws scenes, views and shuffles.")
 
 
+class MiningPlan(Frozen):
+    """Whether the next night walks to where the champion failed."""
+
+    share: float = Field(0.0, ge=0, le=1, description="Share of the stratum `hard` in the next collection; 0 = no.")
+    scenes: int = Field(8, ge=1, le=10_000, description="Worst scenes that are taken.")
+    views: int = Field(3, ge=1, le=1000, description="Worst views in each of them.")
+
+
 class MonitorPlan(Frozen):
     """The section `monitor` of a preset."""
 
     drift: DriftPlan = DriftPlan()
     trigger: TriggerPolicy = TriggerPolicy()
+    mining: MiningPlan = MiningPlan()
 
 
 class MonitorSpec(StageSpec):

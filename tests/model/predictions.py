@@ -67,6 +67,7 @@ def truthful(batch: Batch) -> Prediction:
                 depth=depth.clone(),
                 depth_conf=torch.ones_like(depth),
                 pose_enc=encode_poses(views.pose, views.intrinsics, SIDE, SIDE),
+                pose_drafts=encode_poses(views.pose, views.intrinsics, SIDE, SIDE)[:, :, None],
                 world_points=true_points(views),
                 world_points_conf=torch.ones_like(depth),
             ),
@@ -84,7 +85,7 @@ def noisy(batch: Batch, seed: int = 0, scale: float = 1.0) -> Prediction:
     said = truthful(batch)
     geometry = said.geometry[0]
     confidence = {name: 1 + noise(getattr(geometry, name)).exp() for name in ("depth_conf", "world_points_conf")}
-    guessed = {name: noise(getattr(geometry, name)) for name in ("depth", "pose_enc", "world_points")}
+    guessed = {name: noise(getattr(geometry, name)) for name in ("depth", "pose_enc", "pose_drafts", "world_points")}
     return Prediction(
         logits=noise(said.logits),
         classes=noise(said.classes),

@@ -32,7 +32,8 @@ class VGGTEncoder(GeometryEncoder):
         """See `GeometryEncoder`; only `rgb` and `valid` are read."""
         height, width = views.rgb.shape[-2:]
         output = self.vggt(*self._inputs(views))
-        poses = output.pose_steps[-1].roll(-1, dims=1).float()
+        steps = torch.stack(output.pose_steps, dim=2).roll(-1, dims=1).float()
+        poses = steps[:, :, -1]
         depth = resize(output.depth.roll(-1, dims=1).float(), height, width)
         with plain_arithmetic(depth.device):
             to_current, intrinsics = decode_poses(poses, height, width)
@@ -45,6 +46,7 @@ class VGGTEncoder(GeometryEncoder):
             depth=depth,
             depth_conf=resize(output.depth_conf.roll(-1, dims=1).float(), height, width),
             pose_enc=poses,
+            pose_drafts=steps[:, :, :-1],
             world_points=resize(world, height, width).movedim(2, -1),
             world_points_conf=resize(output.points_conf.roll(-1, dims=1).float(), height, width),
         )

@@ -75,8 +75,11 @@ class EmbeddedSimulator(Simulator):
         self.name = scene
 
     def built(self, scene: str) -> SceneFiles:
-        """A procedural building."""
-        building = building_of(scene, self.rooms)
+        """A procedural building. Raises DataError for a name that is none: in a list it is a scene like any other."""
+        try:
+            building = building_of(scene, self.rooms)
+        except UsageError as error:
+            raise DataError(str(error)) from error
         return SceneFiles(building.mesh, building.graph, grid_of(building))
 
     @property

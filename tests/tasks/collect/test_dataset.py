@@ -214,15 +214,22 @@ def test_hard_walks_stay_in_training_scenes() -> None:
 def test_listed_scenes_are_walked_and_a_bad_one_is_skipped_counted_and_told(tmp_path: Path) -> None:
     good = str(export(build(3, (4, 4)), "b3", tmp_path / "scenes"))
     missing = str(tmp_path / "scenes" / "gone.stage_config.json")
+    flooded = str(export(build(4, (4, 4)), "b4", tmp_path / "scenes"))
+    image = tmp_path / "scenes" / "b4.navigation.png"
+    cv2.imwrite(str(image), np.zeros_like(cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)))
     plan = CollectPlan(
-        train=SplitPlan(scenes=1, episodes=2), val_seen=SplitPlan(scenes=0), val_unseen=SplitPlan(scenes=1),
-        sealed=SplitPlan(scenes=0), scene_list=(good, missing), most_bad_scenes=0.5, strata={Stratum.FORWARD: 1.0},
+        train=SplitPlan(scenes=1, episodes=2), val_seen=SplitPlan(scenes=0), val_unseen=SplitPlan(scenes=3),
+        sealed=SplitPlan(scenes=0), scene_list=(good, missing, "x17", flooded), most_bad_scenes=0.75,
+        strata={Stratum.FORWARD: 1.0},
     )  # fmt: skip
-    summary = collect_into(tmp_path / "out", plan, 0, 1, lambda _: None)
+    told: list[str] = []
+    summary = collect_into(tmp_path / "out", plan, 0, 1, told.append)
     assert summary.scenes == {"train": 1} and summary.episodes == 2
-    assert list(summary.unusable) == [missing] and "gone" in summary.unusable[missing]
-    strict = plan.model_copy(update={"most_bad_scenes": 0.1})
-    with pytest.raises(DataError, match="1 of 2 scenes"):
+    assert set(summary.unusable) == {missing, "x17", flooded} and "gone" in summary.unusable[missing]
+    assert "x17" in summary.unusable["x17"] and "connected floor" in summary.unusable[flooded]
+    assert len(told) == plan.episodes, "walks that cannot be are told as done, or the progress would never end"
+    strict = plan.model_copy(update={"most_bad_scenes": 0.5})
+    with pytest.raises(DataError, match="3 of 4 scenes"):
         collect_into(tmp_path / "strict", strict, 0, 1, lambda _: None)
     short = plan.model_copy(update={"scene_list": (good,)})
     with pytest.raises(UsageError, match="scene_list has 1"):
