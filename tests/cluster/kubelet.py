@@ -90,7 +90,8 @@ class Kubelet:
                 for file, text in held["data"].items():
                     (mounted[volume["name"]] / file).write_text(text)
         paths = {m["mountPath"]: str(mounted[m["name"]]) for m in container["volumeMounts"]}
-        command = [_mapped(word, paths) for word in container["command"]]
+        # The program is the image's own, even where it lies in a folder of a volume's name here, as /tmp.
+        command = [container["command"][0], *(_mapped(word, paths) for word in container["command"][1:])]
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=mounted["home"],
