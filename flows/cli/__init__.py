@@ -65,7 +65,8 @@ def debug_option() -> click.Option:
 
 def note_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     """Remember at the root of the invocation that tracebacks are wanted."""
-    ctx.find_root().ensure_object(dict)["debug"] = value or ctx.find_root().obj.get("debug", False)
+    memory = ctx.find_root().ensure_object(dict)
+    memory["debug"] = value or memory.get("debug", False)
 
 
 def accept_debug(command: click.Command) -> click.Command:

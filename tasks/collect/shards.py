@@ -18,7 +18,7 @@ from tasks.collect.schedule import Errand, Shard
 from tasks.collect.simulator import Observation, SceneGraph, Simulator
 from tasks.collect.spec import CollectPlan
 from tasks.collect.tars import TarWriter
-from tasks.errors import DataError
+from tasks.errors import DataError, UsageError
 
 GOAL_RADIUS = 0.36
 """Metres around the goal that count as reached: within one step of 0.25 m and the grid's rounding."""
@@ -51,7 +51,7 @@ def write_shard(
         for visit in shard.visits:
             try:
                 simulator.load(visit.scene)
-            except DataError as error:
+            except (DataError, UsageError) as error:
                 report.unusable[visit.scene] = str(error)
                 for errand in visit.errands:
                     done(errand.episode)

@@ -16,7 +16,7 @@ from tasks.collect.embedded.floors import Grid, grid_of
 from tasks.collect.embedded.imported import SceneFiles, is_file, read_scene
 from tasks.collect.embedded.kinds import BY_LETTER
 from tasks.collect.embedded.rays import RayRenderer
-from tasks.collect.embedded.renderer import Renderer
+from tasks.collect.embedded.renderer import NoDevice, Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
 from tasks.errors import DataError, UsageError
 
@@ -40,10 +40,12 @@ def building_of(scene: str, rooms: tuple[int, int]) -> Building:
 def open_renderer() -> Renderer | RayRenderer:
     """The GL renderer; where no GL can be had, rays, and a line on stderr that says so.
 
-    Raises UsageError where neither can be.
+    Raises UsageError where neither can be, or the EGL device that was asked for is not there.
     """
     try:
         return Renderer()
+    except NoDevice:
+        raise
     except UsageError as no_gl:
         try:
             rays = RayRenderer()
@@ -75,11 +77,8 @@ class EmbeddedSimulator(Simulator):
         self.name = scene
 
     def built(self, scene: str) -> SceneFiles:
-        """A procedural building. Raises DataError for a name that is none: in a list it is a scene like any other."""
-        try:
-            building = building_of(scene, self.rooms)
-        except UsageError as error:
-            raise DataError(str(error)) from error
+        """A procedural building."""
+        building = building_of(scene, self.rooms)
         return SceneFiles(building.mesh, building.graph, grid_of(building))
 
     @property
