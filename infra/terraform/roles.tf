@@ -161,7 +161,7 @@ resource "aws_secretsmanager_secret_version" "backup" {
   })
 }
 
-# These are filled by `python -m infra.cluster.secrets --print KEY`, so that they are in no Terraform state.
+# These are filled by a person or another tool (docs/cluster.md says with what), so that they are in no Terraform state.
 resource "aws_secretsmanager_secret" "generated" {
   for_each                = local.secrets
   name                    = "backsight/${each.key}"
