@@ -136,4 +136,4 @@ class Prediction(TensorRecord):
     keyframe_tokens: Tensor
     """[B, K, N, E] the same of the keyframes."""
     geometry: tuple[Geometry, ...]
-    """Of the first geometry encoder, whose points are used, then of the others whose geometry is being trained."""
+    """Of the first geometry encoder, where its points are used, then of the others whose geometry is being trained."""

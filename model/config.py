@@ -179,6 +179,7 @@ class HeadConfig(Section):
     heads: int = Field(2, ge=1)
     near: bool = Field(True, description="Cells look at keyframes' patches the less, the farther these lie in space.")
     landing: bool = Field(True, description="Cells are told where they would lie in the keyframes' images.")
+    matched: bool = Field(True, description="Cells are told where their look-alikes lie in the keyframes' images.")
     alignment_layer: int = Field(1, ge=0, description="Language layer after which features are aligned across frames.")
     alignment_width: int = Field(64, ge=8)
 
@@ -226,6 +227,11 @@ class NetworkConfig(Section):
             head=HeadConfig(width=1024, heads=16, alignment_layer=4, alignment_width=256),
             dtype="bfloat16",
         )
+
+    @property
+    def uses_points(self) -> bool:
+        """Whether any part reads the geometry of the first encoder, beside its tokens."""
+        return bool(self.point_bands) or self.head.near or self.head.landing
 
     @model_validator(mode="after")
     def grids_fit(self) -> Self:

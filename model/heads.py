@@ -12,6 +12,7 @@ from model.batch import TensorRecord
 from model.cells import LANDING, Cells
 from model.config import NetworkConfig
 from model.fourier import code_width, fourier_code
+from model.matching import MATCHED
 from model.near_attention import NearAttention
 from model.placement import plain_arithmetic
 
@@ -31,6 +32,8 @@ class Patches(TensorRecord):
     """[B, K, N, 3] centres of the keyframes' patches in the current camera's frame."""
     known: Tensor
     """[B, K, N] bool: their depth is valid."""
+    matched: Tensor
+    """[B, K, N, 6] where the current view's patches find their look-alikes; see `match_patches`."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class HeatmapHead(nn.Module):
     """Compares queries with the cells of the current view.
 
     A cell's feature f_u comes from its patch and from the code of its own 3-D centre. For keyframe k it looks at what
-    that keyframe saw near the same place, and is told where it would lie in that keyframe's image, which gives f_u^k.
-    Then z_k(u) = q_k . f_u^k / sqrt(d) and z_k(none) = q_k . f_0 / sqrt(d) + b. The goal query is compared with f_u.
+    that keyframe saw near the same place, and is told where it would lie in that keyframe's image and where its
+    look-alike lies there, which gives f_u^k. Then z_k(u) = q_k . f_u^k / sqrt(d) and
+    z_k(none) = q_k . f_0 / sqrt(d) + b + w . [mean_u f_u^k, max_u f_u^k]. The goal query is compared with f_u.
     """
 
     def __init__(self, config: NetworkConfig, width: int) -> None:
@@ -59,37 +63,44 @@ class HeatmapHead(nn.Module):
         self.cell_norm = nn.LayerNorm(inner)
         # Over neighbours too, since the true maps are blurred by one cell.
         self.landing = nn.Conv2d(LANDING, inner, 3, padding=1) if config.head.landing else None
+        self.matched = nn.Conv2d(MATCHED, inner, 3, padding=1) if config.head.matched else None
         self.look = NearAttention(inner, width, config.head.heads, config.head.near)
         self.refine = nn.Sequential(nn.LayerNorm(inner), nn.Linear(inner, inner), nn.GELU(), nn.Linear(inner, inner))
         self.query = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, inner))
         self.none = nn.Parameter(torch.empty(inner).normal_(std=inner**-0.5))
         self.none_bias = nn.Parameter(torch.zeros(1))
+        self.lack = nn.Linear(2 * inner, 1, bias=False)
         self.classes = nn.Linear(inner, CLASSES)
         self.turn = nn.Linear(width, TURNS)
 
-    def forward(self, patches: Patches, cells: Cells, queries: Tensor) -> HeadOutput:
-        """Patches, cells, and queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn."""
+    def forward(self, patches: Patches, cells: Cells | None, queries: Tensor) -> HeadOutput:
+        """Patches, cells (where places are used), queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn."""
         plain = self._describe(patches.current, cells)
-        found = self.look(plain, cells.centres, cells.known, patches.keyframes, patches.points, patches.known)
-        if self.landing is not None:
-            found = found + self._land(self.landing, cells.landing)
+        centres, known = (cells.centres, cells.known) if cells is not None else (None, None)
+        found = self.look(plain, centres, known, patches.keyframes, patches.points, patches.known)
+        if self.landing is not None and cells is not None:
+            found = found + self._on_maps(self.landing, cells.landing, self.grid)
+        if self.matched is not None:
+            found = found + self._on_maps(self.matched, patches.matched, self.patches)
         features = torch.cat([plain[:, None] + found, plain[:, None]], dim=1)
         features = features + self.refine(features)
         logits = self._compare(self.query(queries), features)
         classes = self.classes(features[:, :-1]).unflatten(2, (self.grid, self.grid)).movedim(-1, 2)
         return HeadOutput(logits, classes, self.turn(queries[:, -1]))
 
-    def _land(self, layer: nn.Module, landing: Tensor) -> Tensor:
-        """[B, K, U, w] -> [B, K, U, d] through a layer on maps."""
-        maps = landing.flatten(0, 1).transpose(1, 2).unflatten(-1, (self.grid, self.grid))
-        return layer(maps).flatten(2).transpose(1, 2).unflatten(0, landing.shape[:2])
+    def _on_maps(self, layer: nn.Module, told: Tensor, side: int) -> Tensor:
+        """[B, K, side * side, w] -> [B, K, U, d] through a layer on maps of G x G cells."""
+        maps = told.flatten(0, 1).transpose(1, 2).unflatten(-1, (side, side))
+        if side != self.grid:
+            maps = functional.interpolate(maps, scale_factor=self.grid // side, mode="bilinear")
+        return layer(maps).flatten(2).transpose(1, 2).unflatten(0, told.shape[:2])
 
-    def _describe(self, current: Tensor, cells: Cells) -> Tensor:
+    def _describe(self, current: Tensor, cells: Cells | None) -> Tensor:
         """f_u: [B, G * G, d], row by row."""
         side = self.grid // self.patches
         features = self.expand(current).unflatten(1, (self.patches, self.patches)).unflatten(-1, (side, side, -1))
         features = features.transpose(2, 3).flatten(1, 4)
-        if self.centre is not None:
+        if self.centre is not None and cells is not None:
             features = features + self.centre(fourier_code(cells.centres, cells.known, self.bands))
         return self.cell_norm(features)
 
@@ -98,7 +109,8 @@ class HeatmapHead(nn.Module):
         with plain_arithmetic(queries.device):
             queries = queries.float() * queries.shape[-1] ** -0.5
             cells = (features.float() @ queries[..., None])[..., 0]
-            none = queries @ self.none + self.none_bias
+            summary = torch.cat([features.mean(dim=2), features.amax(dim=2)], dim=-1)
+            none = queries @ self.none + self.none_bias + self.lack(summary.float())[..., 0]
         return torch.cat([cells, none[..., None]], dim=-1)
 
 

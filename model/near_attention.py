@@ -42,12 +42,18 @@ class NearAttention(nn.Module):
             self.log_sharpness = nn.Parameter(math.log(SHARPNESS) + torch.linspace(-1, 1, heads))
 
     def forward(
-        self, cells: Tensor, centres: Tensor, known: Tensor, patches: Tensor, points: Tensor, points_known: Tensor
+        self,
+        cells: Tensor,
+        centres: Tensor | None,
+        known: Tensor | None,
+        patches: Tensor,
+        points: Tensor,
+        points_known: Tensor,
     ) -> Tensor:
         """What each cell finds in each keyframe.
 
         Args:
-            cells: [B, U, d] with 3-D `centres` [B, U, 3], `known` [B, U] or not.
+            cells: [B, U, d] with 3-D `centres` [B, U, 3], `known` [B, U] or not; none where places are not used.
             patches: [B, K, N, source] with 3-D `points` [B, K, N, 3], `points_known` [B, K, N] or not.
 
         Returns:
@@ -55,7 +61,7 @@ class NearAttention(nn.Module):
         """
         ask = self._heads(self.ask(cells))
         key, value = (self._heads(part) for part in self.offer(patches.flatten(0, 1)).chunk(2, dim=-1))
-        if self.near:
+        if self.near and centres is not None and known is not None:
             with plain_arithmetic(cells.device):
                 asking = self._asking(ask.float(), centres, known)
                 places = self._places(points, points_known).flatten(0, 1)[:, None].expand(-1, self.heads, -1, -1)

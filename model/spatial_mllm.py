@@ -18,6 +18,7 @@ from model.encoders.dinov3 import DINOv3
 from model.fusion import Fusion
 from model.heads import AlignmentHead, HeatmapHead, Patches
 from model.language import Hidden, LanguageModel
+from model.matching import match_patches
 from model.merging import PatchMerger
 from model.placement import device_of, place
 from model.trainable import frozen_modules, select_trainable
@@ -61,15 +62,17 @@ class SpatialMLLM(nn.Module):
         with self.arithmetic(views.rgb.device):
             geometry, tokens = self._encode(views)
             device = device_of(self.fusion)
-            points, known = geometry[0].points.to(device), geometry[0].points_valid.to(device)
+            points, known = self._points(geometry, views, device)
             fused = self.fusion([part.to(device) for part in tokens], points, known)
             hidden = self._reason(self.merger.down(fused), text, valid)
             current = self.merger.up(hidden.current, fused[:, -1])
             keyframes = self.merger.up(hidden.keyframes, fused[:, :-1])
-            cells = locate_cells(geometry[0], self.config.grid, device)
-            output = self.head(Patches(current, keyframes, points[:, :-1], known[:, :-1]), cells, hidden.queries)
             early_current = self.alignment(self.merger.up(hidden.early_current, fused[:, -1]))
             early_keyframes = self.alignment(self.merger.up(hidden.early_keyframes, fused[:, :-1]))
+            matched = match_patches(early_current, early_keyframes)
+            patches = Patches(current, keyframes, points[:, :-1], known[:, :-1], matched)
+            cells = locate_cells(geometry[0], self.config.grid, device) if self.config.uses_points else None
+            output = self.head(patches, cells, hidden.queries)
         return Prediction(
             logits=blank_padding(output.logits, valid.to(output.logits.device)),
             classes=output.classes.float(),
@@ -97,13 +100,14 @@ class SpatialMLLM(nn.Module):
         return self
 
     def _encode(self, views: Views) -> tuple[tuple[Geometry, ...], list[Tensor]]:
-        """Geometry of the first encoder and of those that learn it, and the tokens of all encoders and DINOv3."""
+        """Geometry of the first encoder, where it is used, and of those that learn it; tokens of all and of DINOv3."""
         geometry: list[Geometry] = []
         tokens: list[Tensor] = []
         for encoder in cast(Iterable[GeometryEncoder], self.encoders.values()):
             with _gradients(encoder):
                 seen = views.to(device_of(encoder))
-                if geometry and not encoder.learns_geometry():
+                used = self.config.uses_points and not geometry
+                if not used and not encoder.learns_geometry():
                     tokens.append(encoder.tokens(seen))
                 else:
                     geometry.append(encoder(seen))
@@ -112,6 +116,13 @@ class SpatialMLLM(nn.Module):
             with _gradients(self.dinov3):
                 tokens.append(self.dinov3(views.rgb.to(device_of(self.dinov3))))
         return tuple(geometry), tokens
+
+    def _points(self, geometry: tuple[Geometry, ...], views: Views, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Centres of the patches [B, S, N, 3] and whether they are known [B, S, N]; nowhere where none is used."""
+        if self.config.uses_points:
+            return geometry[0].points.to(device), geometry[0].points_valid.to(device)
+        shape = (*views.valid.shape, self.config.patches**2)
+        return torch.zeros(*shape, 3, device=device), torch.zeros(shape, dtype=torch.bool, device=device)
 
     def _reason(self, tokens: Tensor, text: Text, valid: Tensor) -> Hidden:
         """The language model on its own device; its hidden states come back to the tokens'."""

@@ -9,8 +9,8 @@ from torch.nn.functional import cross_entropy
 from model.batch import NO_TURN, Batch, Prediction
 from model.labels import CO_VISIBLE, NO_CLASS
 from model.losses.masked import weighted_mean
+from model.matching import similarities
 
-TEMPERATURE = 0.07
 SURFACE_STEP = 0.05
 """Relative depth step between neighbouring cells at which they count as one surface by only 1/e."""
 
@@ -30,9 +30,8 @@ def cross_frame_alignment(prediction: Prediction, batch: Batch) -> Tensor:
 
     The other patches of the same keyframe are the negatives; other keyframes may show the same place, so they are not.
     """
-    current, keyframes = prediction.current_tokens.float(), prediction.keyframe_tokens.float()
-    similarity = torch.einsum("bnd,bkmd->bknm", current, keyframes) / TEMPERATURE
-    return _mean_cross_entropy(similarity, batch.targets.match, -1)
+    logits = similarities(prediction.current_tokens, prediction.keyframe_tokens)
+    return _mean_cross_entropy(logits, batch.targets.match, -1)
 
 
 def spatial_consistency(prediction: Prediction, batch: Batch) -> Tensor:

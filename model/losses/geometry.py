@@ -57,7 +57,9 @@ def true_points(views: Views) -> Tensor:
 
 
 def _sum_over_encoders(prediction: Prediction, term: Callable[[Geometry], Tensor]) -> Tensor:
-    return torch.stack([term(geometry) for geometry in prediction.geometry]).sum()
+    terms = [term(geometry) for geometry in prediction.geometry]
+    # A network that reads no geometry and learns none gives none.
+    return torch.stack(terms).sum() if terms else prediction.logits.new_zeros(())
 
 
 def _camera(geometry: Geometry, truth: Tensor, valid: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -164,6 +165,45 @@ def test_lora_trains_adapters_alone(views: Views, text: Text) -> None:
     assert trained and all(".lora_" in name and ".language_model." in name for name in trained)
     network(views, text).logits.logsumexp(-1).sum().backward()
     assert all(network.get_parameter(f"language.backbone.{name}").grad is not None for name in trained)
+
+
+IMAGES_ALONE = {"encoders": ("vggt",), "point_bands": 0, "head": {"near": False, "landing": False}}
+
+
+def test_images_alone_read_no_depth_and_train_all_that_they_use(views: Views, text: Text) -> None:
+    network = build(**IMAGES_ALONE).train()
+    heads = ("vggt.camera_head", "vggt.depth_head", "vggt.point_head")
+    network.set_trainable(
+        ("encoders.vggt.vggt.aggregator", "dinov3", "fusion", "merger", "language", "head", "alignment")
+    )
+    prediction = network(views, text)
+    assert prediction.geometry == (), "nothing reads the dense heads, so they are not run"
+    elsewhere = replace(views, depth=views.depth + 1, pose=views.pose.roll(1, dims=1))
+    torch.testing.assert_close(network(elsewhere, text).logits, prediction.logits)
+    torch.manual_seed(0)
+    outputs = (prediction.logits, prediction.classes, prediction.turn)
+    sum((value * torch.randn_like(value)).sum() for value in outputs).backward()
+    named = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
+    assert not [name for name, _ in named if any(head in name for head in heads)]
+    assert [name for name, value in named if value.grad is None] == []
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("attention", ["blocks", "causal"])
+def test_qwen3_reasons_by_the_same_seam(attention: str, views: Views, text: Text, tmp_path: Path) -> None:
+    language = LanguageConfig(architecture="qwen3_vl", depth=2, width=64, mlp_width=64, attention=attention)
+    network = build(language=language)
+    before = network(views, text)
+    assert ((maps(before) - maps(network(views, random_text(2, 5, seed=1)))).abs().amax(dim=-1) > 1e-5).all()
+    swapped = network(reorder(views, [1, 0, 2, 3]), text)
+    if attention == "blocks":
+        torch.testing.assert_close(swapped.logits[:, [1, 0, 2, 3]], before.logits, atol=1e-4, rtol=1e-4)
+    network.language.backbone.save_pretrained(tmp_path)
+    kept = build(language=language.model_copy(update={"source": str(tmp_path)}))
+    state = network.language.backbone.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in kept.language.backbone.state_dict().items())
+    with pytest.raises(UsageError, match=r"of the kind qwen3_vl, not qwen2_5_vl: set network\.language\.architecture"):
+        build(language=LanguageConfig(source=str(tmp_path)))
 
 
 def test_weights_survive_saving(network: SpatialMLLM, views: Views, text: Text, tmp_path: object) -> None:
