@@ -61,7 +61,7 @@ def build_language(config: LanguageConfig, tokenizer_size: int) -> Any:
         register_block_attention()
         backbone.set_attn_implementation({"text_config": BLOCKS, "vision_config": "sdpa"})
     if config.checkpointing:
-        backbone.gradient_checkpointing_enable({"use_reentrant": False})
+        backbone.activation_checkpointing_enable({"use_reentrant": False})
     if config.lora is not None:
         add_lora(backbone, config.lora)
     return backbone
