@@ -15,6 +15,7 @@ import numpy as np
 from model.geometry_numpy import flip_camera
 from tasks.collect.camera import Camera
 from tasks.collect.egl import cuda_devices
+from tasks.collect.embedded.imported import CONFIG, read_graph
 from tasks.collect.scene_dataset import check_scene_dataset
 from tasks.collect.simulator import DistanceField, Observation, Points, Room, SceneGraph, SceneObject, Simulator
 from tasks.errors import DataError, UsageError
@@ -75,14 +76,17 @@ class HabitatSimulator(Simulator):
         self.hfov = 90.0
         self.name = ""
         self.sim: habitat_sim.Simulator
+        self.finder: habitat_sim.PathFinder
         self.scene_graph: SceneGraph
 
     def load(self, scene: str) -> None:
         """See Simulator. Raises DataError where habitat cannot load the scene, or its navmesh has no floor."""
         self.open(scene, Camera(*self.size, self.hfov))
-        self.make_navmesh(scene)
-        self.name = scene
-        self.scene_graph = graph_of(self.sim.semantic_scene)
+        if scene != self.name:
+            self.name = ""
+            self.scene_graph = exported_graph(scene) or graph_of(self.sim.semantic_scene)
+            self.make_navmesh(scene)
+            self.name = scene
         self.smoke_render(scene)
 
     def open(self, scene: str, camera: Camera) -> None:
@@ -125,26 +129,27 @@ class HabitatSimulator(Simulator):
         return spec
 
     def make_navmesh(self, scene: str) -> None:
-        """A navmesh for our agent, unless the engine still has it, and the island on which walks take place."""
+        """A navmesh for our agent, and the island on which walks take place.
+
+        It is ours: the engine makes its own anew, for an agent of another size, whenever a field of view changes.
+        """
         settings = self.sim_module.NavMeshSettings()
         settings.set_defaults()
         settings.agent_radius, settings.agent_height = RADIUS, HEIGHT
         settings.cell_size = settings.cell_height = CELL
-        finder = self.sim.pathfinder
-        kept = scene == self.name and finder.is_loaded and finder.nav_mesh_settings == settings
-        if not kept and not (self.sim.recompute_navmesh(finder, settings) and finder.is_loaded):
-            raise DataError(f"The scene {scene} has no floor on which an agent could stand.")
-        areas = [float(finder.island_area(i)) for i in range(finder.num_islands)]
+        self.finder = finder = self.sim_module.PathFinder()
+        made = self.sim.recompute_navmesh(finder, settings) and finder.is_loaded
+        areas = [float(finder.island_area(i)) for i in range(finder.num_islands)] if made else []
         if not areas:
             raise DataError(f"The scene {scene} has no floor on which an agent could stand.")
-        things = np.array([thing.centre[1] for thing in graph_of(self.sim.semantic_scene).objects])
+        things = np.array([thing.centre[1] for thing in self.scene_graph.objects])
         self.island = inner_island(areas, [self.height_of(i, area) for i, area in enumerate(areas)], things)
 
     def height_of(self, island: int, area: float) -> float:
         """Median height of an island's random points, metres; inf for those too small to matter."""
         if area < LEAST_AREA:
             return np.inf
-        finder = self.sim.pathfinder
+        finder = self.finder
         finder.seed(0)
         points = np.array([finder.get_random_navigable_point(island_index=island) for _ in range(20)], dtype=float)
         return float(np.nanmedian(points[:, 1]))
@@ -172,7 +177,6 @@ class HabitatSimulator(Simulator):
         if camera.hfov != self.hfov or (camera.width, camera.height) != self.size:
             self.size = (camera.width, camera.height)
             self.open(self.name, camera)
-            self.make_navmesh(self.name)
         import quaternion
 
         habitat = flip_camera(pose)
@@ -189,7 +193,7 @@ class HabitatSimulator(Simulator):
 
     def navigable_points(self, count: int, rng: np.random.Generator, clearance: float = 0.0) -> Points:
         """See Simulator. Seeded from `rng`; where hardly any place has the clearance, what was found serves."""
-        finder = self.sim.pathfinder
+        finder = self.finder
         finder.seed(int(rng.integers(2**31)))
         found: list[Points] = []
         for attempt in range(50 * count):
@@ -203,13 +207,13 @@ class HabitatSimulator(Simulator):
 
     def is_clear(self, start: Points, end: Points) -> bool:
         """See Simulator: whether a step without sliding ends where it should; how high, the floor says."""
-        reached = np.array(self.sim.pathfinder.try_step_no_sliding(single(start), single(end)), dtype=float)
+        reached = np.array(self.finder.try_step_no_sliding(single(start), single(end)), dtype=float)
         aside = np.linalg.norm((reached - end)[[0, 2]])
         return bool(aside < 0.02 and abs(reached[1] - end[1]) < STEP)
 
     def grounded(self, points: Points) -> Points:
         """See Simulator: the navmesh's height where there is navmesh under (or just above) a point."""
-        finder, heights = self.sim.pathfinder, points[:, 1].copy()
+        finder, heights = self.finder, points[:, 1].copy()
         for i, point in enumerate(points):
             snapped = np.array(finder.snap_point(single(point)), dtype=float)
             if np.isfinite(snapped).all() and np.linalg.norm((snapped - point)[[0, 2]]) < 0.02:
@@ -224,7 +228,7 @@ class HabitatSimulator(Simulator):
         """See Simulator."""
         path = self.sim_module.ShortestPath()
         path.requested_start, path.requested_end = single(start), single(goal)
-        return np.array(path.points, dtype=float) if self.sim.pathfinder.find_path(path) else None
+        return np.array(path.points, dtype=float) if self.finder.find_path(path) else None
 
     def close(self) -> None:
         """See Simulator."""
@@ -240,7 +244,7 @@ class NavmeshField(DistanceField):
 
     def at(self, points: Points) -> Points:
         """See DistanceField."""
-        finder = self.simulator.sim.pathfinder
+        finder = self.simulator.finder
         path = self.simulator.sim_module.ShortestPath()
         path.requested_end = single(self.goal)
         metres = np.full(len(points), np.inf)
@@ -270,6 +274,13 @@ def inner_island(areas: list[float], heights: list[float], things: Points) -> in
     above = {i: np.count_nonzero((things > heights[i]) & (things < heights[i] + STOREY)) for i in large}
     furnished = [i for i in large if above[i] >= 0.2 * max(above.values())]
     return max(furnished, key=lambda i: areas[i])
+
+
+def exported_graph(scene: str) -> SceneGraph | None:
+    """The graph that `export` wrote beside a building: it knows rooms and doors by name, of which habitat's semantic
+    descriptor has no word. None for other scenes."""
+    written = Path(scene.removesuffix(CONFIG) + ".scene.json")
+    return read_graph(written) if scene.endswith(CONFIG) and written.is_file() else None
 
 
 def graph_of(scene: Any) -> SceneGraph:
