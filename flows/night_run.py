@@ -125,7 +125,7 @@ class NightRun:
     def carry_out(self) -> State[Any]:
         """All steps, then the report."""
         preset = load_preset(self.request.preset, self.request.changed)
-        if hard := hard_settings(self.store, preset.monitor.mining):
+        if hard := hard_settings(self.store, preset):
             self.request = replace(self.request, changed={**hard, **self.request.changed})
             preset = load_preset(self.request.preset, self.request.changed)
         booking, reason = book(self.store, preset.monitor.trigger, self.run)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from flows.parameters import Settings
     from flows.record import Line
-    from tasks.monitor.spec import MiningPlan
+    from tasks.preset import Preset
     from tasks.store import ArtefactStore
 
 EVENTS = {Action.RETRAIN: "backsight.retraining.confirmed", Action.COLLECT: "backsight.collection.wanted"}
@@ -63,16 +63,17 @@ def tell(logged: Logged) -> bool:
     return emit_event(event, resource, payload=payload) is not None
 
 
-def hard_settings(store: ArtefactStore, plan: MiningPlan) -> Settings:
+def hard_settings(store: ArtefactStore, preset: Preset) -> Settings:
     """The changed keys by which a night walks to where the champion failed; none unless asked for and known."""
-    newest = store.ref("latest", MINED)
+    plan, newest = preset.monitor.mining, store.ref("latest", MINED)
     if plan.share == 0 or newest is None or not store.complete(newest):
         return {}
+    others = sum(weight for stratum, weight in preset.collect.strata.items() if stratum != "hard")
     return {
         "collect.mined_from": newest,
         "collect.mined_scenes": plan.scenes,
         "collect.mined_views": plan.views,
-        "collect.strata.hard": plan.share,
+        "collect.strata.hard": round(plan.share / (1 - plan.share) * others, 6),
     }
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tasks.collect.schedule import Shard, shards_of
 from tasks.collect.shards import ShardReport
 from tasks.collect.shelf import NoShelf, Shelf
 from tasks.collect.spec import CollectPlan
 from tasks.collect.words import instruction_vocabulary, words
-from tasks.errors import BacksightError, DataError
+from tasks.errors import BacksightError, DataError, UsageError
+from tasks.explain import explain
 
 INDEX_COLUMNS = {
     "episode": "string", "frame": "int32", "shard": "string", "rgb_offset": "int64", "rgb_size": "int64",
@@ -85,7 +89,8 @@ def assemble(folder: Path, plan: CollectPlan, shards: list[Shard]) -> Summary:
     scenes = {scene["id"]: scene for report in reports for scene in report.scenes}
     unusable = {name: why for report in reports for name, why in report.unusable.items()}
     summary = summarise(plan, reports, rows, scenes, unusable)
-    judge(plan, summary, {visit.scene for shard in shards for visit in shard.visits})
+    given_up = [name for report in reports for name in report.missing]
+    judge(plan, summary, {visit.scene for shard in shards for visit in shard.visits}, given_up)
     write_index(folder / "index.parquet", rows)
     episodes = sorted((e for report in reports for e in report.episodes), key=lambda e: e["episode_id"])
     write_gzip(folder / "episodes.json.gz", with_vocabulary(episodes))
@@ -127,7 +132,7 @@ def summarise(
     )
 
 
-def judge(plan: CollectPlan, summary: Summary, asked: set[str]) -> None:
+def judge(plan: CollectPlan, summary: Summary, asked: set[str], given_up: list[str]) -> None:
     """Raise DataError for a dataset that is not worth publishing; `asked`: the scenes that were to be used."""
     if len(summary.unusable) > plan.most_bad_scenes * len(asked):
         name, why = next(iter(summary.unusable.items()))
@@ -136,7 +141,11 @@ def judge(plan: CollectPlan, summary: Summary, asked: set[str]) -> None:
             f"first {name}: {why}"
         )
     if summary.frames == 0:
-        raise DataError(f"No walk could be recorded: {summary.missing} episodes were given up ({summary.rejected}).")
+        reasons = ", ".join(f"{reason} {count}" for reason, count in summary.rejected.items())
+        raise DataError(
+            f"No walk could be recorded: {summary.missing} episodes were given up, {given_up[0]} the first "
+            f"(attempts by reason: {reasons})."
+        )
 
 
 def write_index(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -172,8 +181,29 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args(argv)
-    plan = CollectPlan.model_validate_json(args.plan.read_text()) if args.plan else CollectPlan()
-    done, asked = 0, sum(shard.episodes for shard in shards_of(plan, args.seed))
+    try:
+        plan = read_plan(args.plan) if args.plan else CollectPlan()
+        summary = told(args.folder, plan, args.seed, args.workers)
+    except BacksightError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    print(json.dumps({name: value for name, value in asdict(summary).items() if name != "plan"}))
+    return 0
+
+
+def read_plan(path: Path) -> CollectPlan:
+    """The plan in a JSON file. Raises UsageError naming the file and the key that is wrong."""
+    try:
+        return CollectPlan.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; give the path of a plan with --plan.") from error
+    except ValidationError as error:
+        raise UsageError(explain(error, str(path), CollectPlan)) from error
+
+
+def told(folder: Path, plan: CollectPlan, seed: int, workers: int) -> Summary:
+    """Collect, and print a line every twenty episodes."""
+    done, asked = 0, sum(shard.episodes for shard in shards_of(plan, seed))
 
     def advance(episode: str) -> None:
         nonlocal done
@@ -181,13 +211,7 @@ def main(argv: list[str] | None = None) -> int:
         if done % 20 == 0 or done == asked:
             print(f"collected {done} of {asked} episodes", flush=True)
 
-    try:
-        summary = collect_into(args.folder, plan, args.seed, args.workers, advance)
-    except BacksightError as error:
-        print(f"error: {error}")
-        return error.exit_code
-    print(json.dumps({name: value for name, value in asdict(summary).items() if name != "plan"}))
-    return 0
+    return collect_into(folder, plan, seed, workers, advance)
 
 
 if __name__ == "__main__":

@@ -144,9 +144,10 @@ def stratum_of(shares: dict[Stratum, float], seed: int, episode: str) -> Stratum
 
 
 def hard_visits(plan: CollectPlan, seed: int, part: SplitPlan) -> list[Visit]:
-    """As many hard walks as their share asks for, led to the listed views by weight."""
-    share = plan.strata.get(Stratum.HARD, 0.0) / sum(plan.strata.values())
-    count = round(part.scenes * part.episodes * share)
+    """Hard walks beside the usual ones, so many that all of them together have their share; led to views by weight."""
+    usual, hard = part.scenes * part.episodes, plan.strata.get(Stratum.HARD, 0.0)
+    others = sum(plan.strata.values()) - hard
+    count = round(usual * hard / others) if others > 0 else usual
     if count == 0 or not plan.hard:
         # A plan whose views are still to be mined (`tasks.collect.mining`) has none yet.
         return []

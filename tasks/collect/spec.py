@@ -118,7 +118,7 @@ class CollectPlan(Frozen):
             Stratum.REVISIT: 0.15,
             Stratum.LOOP: 0.15,
         },
-        description="Relative shares of the strata.",
+        description="Relative shares of the strata; walks of `hard` come on top of the scenes' own `episodes`.",
     )
     hard: tuple[HardView, ...] = Field((), description="Views for stratum `hard`.")
     mined_from: ManifestId | None = Field(None, description="Evaluation on val_seen whose worst views are hard ones.")

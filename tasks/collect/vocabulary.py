@@ -70,7 +70,7 @@ CHINESE = {
     "coat rack": "衣帽架",
     "bin": "垃圾桶",
     "exercise ball": "健身球",
-    "picture": "画",
+    "picture": "挂画",
     "mirror": "镜子",
     "clock": "挂钟",
     "radiator": "暖气片",

@@ -23,7 +23,7 @@ class DriftPlan(Frozen):
 class MiningPlan(Frozen):
     """Whether the next night walks to where the champion failed."""
 
-    share: float = Field(0.0, ge=0, le=1, description="Share of the stratum `hard` in the next collection; 0 = no.")
+    share: float = Field(0.0, ge=0, le=0.9, description="Share of `hard` in the next night's training walks; 0 = no.")
     scenes: int = Field(8, ge=1, le=10_000, description="Worst scenes that are taken.")
     views: int = Field(3, ge=1, le=1000, description="Worst views in each of them.")
 

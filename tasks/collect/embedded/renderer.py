@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 NEAR, FAR = 0.02, 100.0
 """Clipping planes in metres."""
 
+DEVICE = "GLCONTEXT_DEVICE_INDEX"
+"""Names the EGL device that draws, as glcontext counts them."""
 MESA = "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 
 VERTEX = """
@@ -60,13 +63,28 @@ def clip_from_camera(camera: Camera) -> NDArray[np.float64]:
     )
 
 
+class NoDevice(UsageError):
+    """The EGL device that was asked for cannot be had; another one, or rays, would be something else."""
+
+
 def open_context() -> moderngl.Context:
-    """A context without a window. Raises UsageError where the machine has no EGL."""
+    """A context without a window, on the EGL device that `DEVICE` names, else the first.
+
+    Raises NoDevice where that device is not there, UsageError where the machine has no EGL.
+    """
     import moderngl
 
+    device = os.environ.get(DEVICE, "")
+    if device and not device.isdigit():
+        raise NoDevice(f"{DEVICE}={device!r} is no EGL device: give its number, or leave it unset for the first.")
     try:
         return moderngl.create_standalone_context(require=330, backend="egl")  # type: ignore[arg-type]  # a string in truth
     except Exception as error:
+        if device:
+            raise NoDevice(
+                f"{DEVICE}={device}: this EGL device cannot draw ({error}); give the number of one that is there, or "
+                "leave it unset for the first."
+            ) from error
         raise UsageError(
             f"The embedded simulator cannot draw: no EGL context with OpenGL 3.3 ({error}). "
             f"Install Debian's packages {MESA} (or a GPU driver with EGL)."

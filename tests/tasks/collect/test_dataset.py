@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.collect.dataset import INDEX_COLUMNS, collect_into, part_path
+from tasks.collect.dataset import INDEX_COLUMNS, collect_into, main, part_path
 from tasks.collect.embedded.building import build
 from tasks.collect.embedded.export import export
 from tasks.collect.schedule import scenes_of, shards_of
@@ -205,7 +205,7 @@ def test_hard_walks_stay_in_training_scenes() -> None:
     shares = {Stratum.FORWARD: 0.5, Stratum.HARD: 0.5}
     plan = SMALL.model_copy(update={"strata": shares, "hard": (HardView(scene=train, position=(0, 0, 0)),)})
     hard = [e for shard in shards_of(plan, 3) for v in shard.visits for e in v.errands if e.stratum is Stratum.HARD]
-    assert len(hard) == 4 and all(errand.goal == (0, 0, 0) for errand in hard)
+    assert len(hard) == 8 and all(errand.goal == (0, 0, 0) for errand in hard)
     foreign = plan.model_copy(update={"hard": (HardView(scene=held, position=(0, 0, 0)),)})
     with pytest.raises(UsageError, match="held-out"):
         shards_of(foreign, 3)
@@ -234,6 +234,26 @@ def test_listed_scenes_are_walked_and_a_bad_one_is_skipped_counted_and_told(tmp_
     short = plan.model_copy(update={"scene_list": (good,)})
     with pytest.raises(UsageError, match="scene_list has 1"):
         shards_of(short, 0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        (None, "No such file"),
+        ("{", "JSON"),
+        ('{"sizes": [64, 64]}', "did you mean size"),
+        ('{"scene_list": ["x"]}', "1"),
+    ],
+)
+def test_the_folder_commands_plan_is_refused_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], plan: str | None, said: str
+) -> None:
+    file = tmp_path / "plan.json"
+    if plan is not None:
+        file.write_text(plan)
+    assert main([str(tmp_path / "out"), "--plan", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("error: ") and told.err.count("\n") == 1 and said in told.err
 
 
 def test_a_worker_that_dies_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.collect.embedded.building import build
 from tasks.collect.embedded.furniture.wishes import WISHES
@@ -13,7 +16,8 @@ from tasks.collect.embedded.simulator import EmbeddedSimulator
 from tasks.collect.embedded.style import FABRICS
 from tasks.collect.episodes import Episode, record
 from tasks.collect.instructions import chinese, chinese_name, english
-from tasks.collect.route import Step, turns
+from tasks.collect.route import Step, landmarks, sightings, tell, turns
+from tasks.collect.simulator import Observation, Room, SceneGraph, SceneObject
 from tasks.collect.spec import CollectPlan, Stratum
 from tasks.collect.vocabulary import CHINESE, CHINESE_COLOURS
 from tasks.collect.walking import Action, Stance
@@ -57,6 +61,50 @@ def test_landmarks_named_were_seen(simulator: EmbeddedSimulator, episodes: list[
                 mentioned += 1
         assert {names[i] for i in episode.named} <= seen
     assert mentioned >= len(episodes) / 2
+
+
+ROOMS = tuple(
+    Room(i, kind, kind, ((x, -5), (x + 5, -5), (x + 5, 5), (x, 5))) for i, kind, x in ((0, "study", -5), (1, "gym", 0))
+)
+STYLES = ("plain", "terse", "rich")
+
+
+def thing(number: int, x: float, z: float) -> SceneObject:
+    return SceneObject(
+        number, "chair", f"{sorted(CHINESE_COLOURS)[number]} chair", int(x > 0), (x, 0.5, z), (1, 1, 1), 0.0
+    )
+
+
+@given(
+    places=st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=1, max_size=8),
+    steps=st.lists(st.sampled_from(["forward", "left", "right"]), min_size=8, max_size=40),
+    stratum=st.sampled_from(STRATA),
+    seed=st.integers(0, 999),
+)
+def test_of_any_walk_only_what_was_seen_is_named_and_what_is_passed_was_seen_before(
+    places: list[tuple[float, float]], steps: list[Action], stratum: Stratum, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    objects = tuple(thing(i + 1, *place) for i, place in enumerate(places))
+    track, position, heading = [], np.array([rng.uniform(-3, 3), 0.0, rng.uniform(-3, 3)]), 0.0
+    for action in (*steps, "stop"):
+        track.append((Stance(position, heading), action))
+        heading += {"left": 0.5, "right": -0.5}.get(action, 0.0)
+        position = position - [0.4 * np.sin(heading), 0, 0.4 * np.cos(heading)] if action == "forward" else position
+    blank = Observation(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.float32), np.zeros((8, 8), np.uint16))
+    frames = [replace(blank, semantic=rng.integers(0, 3 * len(objects), (8, 8)).astype(np.uint16)) for _ in track]
+    frames = [replace(f, semantic=np.where(f.semantic > len(objects), 0, f.semantic)) for f in frames]
+    frames = [frame if rng.random() < 0.3 else blank for frame in frames]
+    told, seen = tell(SceneGraph(ROOMS, (), objects, ()), track, frames, stratum), sightings(frames)
+    assert landmarks(told) <= set().union(*seen)
+    for step in told:
+        if step.kind == "pass" and step.landmark is not None:
+            assert step.landmark.id in set().union(*seen[: step.frame])
+    named = {o.name for o in objects if o.id in landmarks(told)}
+    for style in STYLES:
+        text = english(told, style, rng)
+        assert {o.name for o in objects if o.name in text} <= named and ".." not in text and " ," not in text
+        assert chinese(told, style, rng).endswith("。")
 
 
 def test_rooms_named_were_visited(simulator: EmbeddedSimulator, episodes: list[Episode]) -> None:
@@ -105,9 +153,10 @@ def test_turns_are_gathered_and_named() -> None:
     assert [step.side for step in back] == ["around"]
 
 
-@pytest.mark.parametrize("style", ["plain", "terse", "rich"])
+@pytest.mark.parametrize("style", STYLES)
 def test_phrasings_differ_by_seed_but_not_in_what_they_say(style: str) -> None:
     steps = [Step("turn", 0, "left"), Step("enter", 4, room="kitchen", through="door"), Step("stop", 9, room="kitchen")]
+    assert all(english(steps, style, np.random.default_rng(s)).lower().count("kitchen") == 1 for s in range(20))
     texts = {english(steps, style, np.random.default_rng(seed)) for seed in range(20)}
     assert len(texts) >= 4
     assert all("left" in text.lower() and "kitchen" in text for text in texts)

@@ -10,6 +10,7 @@ import pytest
 from tasks.collect.camera import Camera, camera_pose
 from tasks.collect.embedded import renderer as module
 from tasks.collect.embedded.renderer import Renderer
+from tasks.collect.embedded.simulator import EmbeddedSimulator
 from tasks.errors import UsageError
 from tests.tasks.collect.boxes import Box, mesh_of, traced
 
@@ -93,3 +94,15 @@ def test_without_egl_the_sentence_names_the_packages(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match="libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri") as caught:
         module.open_context()
     assert "\n" not in str(caught.value) and caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("device", "said"), [("99", "99.*requested device index 99"), ("gpu", "'gpu' is no EGL device")]
+)
+def test_an_egl_device_that_is_not_there_is_named_and_nothing_else_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch, device: str, said: str
+) -> None:
+    monkeypatch.setenv("GLCONTEXT_DEVICE_INDEX", device)
+    with pytest.raises(UsageError, match=said) as caught:
+        EmbeddedSimulator()
+    assert "\n" not in str(caught.value)
