@@ -12,8 +12,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling
 
+from flows.launch.settings import LaunchSettings
+from flows.workers import Lookout, anybody, patience_of
 from tasks.errors import BacksightError
 
 if TYPE_CHECKING:
@@ -51,8 +53,11 @@ def run_child(child: Child) -> FlowRun:
             timeout=0,
         )
         run = cast("FlowRun", made)  # it would be a coroutine in an async flow
+        lookout = Lookout(lambda: anybody(client, run.id), patience_of(LaunchSettings.load()))
         try:
             while run.state is None or not run.state.is_final():
+                if lookout.abandoned(waits(run)):
+                    raise nobody_takes(child, lookout.patience)
                 time.sleep(POLL_SECONDS)
                 run = client.read_flow_run(run.id)
         except httpx.HTTPError as error:
@@ -61,9 +66,25 @@ def run_child(child: Child) -> FlowRun:
                 "`backsight status`, heal it with `backsight up`, and run the night again."
             ) from error
         except BaseException:
-            client.set_flow_run_state(run.id, Cancelling(message="The night that asked for it was ended."), force=True)
+            said = "The night that asked for it was ended."
+            # One that has not begun has nobody to end it, and must not begin later.
+            ended = Cancelled(message=said) if waits(run) else Cancelling(message=said)
+            client.set_flow_run_state(run.id, ended, force=True)
             raise
     return run
+
+
+def waits(run: FlowRun) -> bool:
+    """Whether a run has not been taken by a worker, or not been started by it."""
+    return run.state is not None and (run.state.is_scheduled() or run.state.is_pending())
+
+
+def nobody_takes(child: Child, seconds: float) -> BacksightError:
+    """What to raise for a child that no worker will start."""
+    return BacksightError(
+        f"{child.name} does not start, for no worker has been heard from for {seconds:.0f} s: heal the stack with "
+        "`backsight up`, and run the night again; stages that had finished are not repeated."
+    )
 
 
 def free_key(client: SyncPrefectClient, work: str) -> str:

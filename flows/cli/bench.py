@@ -12,7 +12,10 @@ from tasks.errors import UsageError
 from tasks.spec import HOUSE
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "chaos": ("tests.benchmarks.chaos", "A SIGKILL in every part of a night: how it ends, what a rerun finds."),
     "drift": ("tests.benchmarks.drift", "Drift between collections: false alarms in one world, power in others."),
+    "engine": ("tests.benchmarks.engine", "Losses over ranks, ZeRO stages and a SIGKILL, beside one rank's."),
+    "faults": ("tests.benchmarks.faults", "Planted faults: detection by kind, false alarms on clean walks, time."),
     "gc": ("tests.benchmarks.gc", "gc on a store of 10,000 objects, half of which nothing names."),
     "gate": (
         "tasks.rehearsal.bench",

@@ -13,6 +13,7 @@ import click
 
 from flows.cli.display import Display, suitable_display
 from flows.cli.snapshot import UNTAKEN, Camera, Run, Snapshot
+from flows.workers import Lookout, anybody, patience_of
 from tasks.errors import BacksightError, UsageError
 from tasks.settings import home
 
@@ -25,6 +26,9 @@ POLL_SECONDS = 1.0
 TAKEN_WITHIN = 20.0
 """Seconds after which a run that no worker has taken is worth a word."""
 
+WAITING = UNTAKEN | {"Pending"}
+"""States in which no process runs for a run."""
+
 MOST_NAMED = 6
 """Pictures that are named; the folder holds all."""
 
@@ -36,10 +40,13 @@ def watch_run(run_id: UUID) -> None:
     import httpx
     from prefect.client.orchestration import get_client
 
+    from flows.launch.settings import LaunchSettings
+
     with get_client(sync_client=True) as client:
+        lookout = Lookout(lambda: anybody(client, run_id), patience_of(LaunchSettings.load()))
         try:
             with suitable_display() as display:
-                run = follow(Camera(client, run_id).take, display)
+                run = follow(Camera(client, run_id).take, display, lookout)
         except KeyboardInterrupt:
             click.echo(
                 f"\nThe run goes on. Watch it again with `backsight watch {run_id}`, "
@@ -55,8 +62,10 @@ def watch_run(run_id: UUID) -> None:
     conclude(run)
 
 
-def follow(take: Take, display: Display, pause: Callable[[float], None] = time.sleep) -> Run:
-    """Show snapshots until the run is final; gives the run as it ended."""
+def follow(
+    take: Take, display: Display, lookout: Lookout | None = None, pause: Callable[[float], None] = time.sleep
+) -> Run:
+    """Show snapshots until the run is final; gives the run as it ended. Raises where it waits and no worker is left."""
     waited, warned = 0.0, False
     while True:
         snapshot = take()
@@ -66,6 +75,11 @@ def follow(take: Take, display: Display, pause: Callable[[float], None] = time.s
         if snapshot.run.state in UNTAKEN and waited >= TAKEN_WITHIN and not warned:
             click.echo("No worker has taken the run yet: see `backsight status`.", err=True)
             warned = True
+        if lookout and lookout.abandoned(snapshot.run.state in WAITING):
+            raise BacksightError(
+                f"{snapshot.run.name} waits, and no worker has been heard from for {lookout.patience:.0f} s: start one "
+                f"with `backsight up`, which takes the run, and see it with `backsight watch {snapshot.run.id}`."
+            )
         pause(POLL_SECONDS)
         waited += POLL_SECONDS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from tasks.settings import StoreSettings
 
 PATIENCE = 180.0
 PORT_TRIES = 5
+
+LOSES_RUNS = frozenset({"worker", "prefect", "postgres"})
+"""Services whose death can end the process of a flow run without a word of it reaching the server."""
 
 STOPPED_TOGETHER = (("worker",), ("prefect", "mlflow", "s3"), ("postgres",))
 """`down` goes through these in turn, so that what is cut off can still report it to those behind."""
@@ -91,6 +95,7 @@ def status(home: Path) -> StackStatus:
 
 def bring_up(layout: Layout, say: Say, patience: float) -> None:
     """`up`, the lock held."""
+    began = time.time()
     state = State(layout.state)
     supervisor = Supervisor(layout, state, say, patience)
     clear_leftovers(layout, state)
@@ -106,8 +111,8 @@ def bring_up(layout: Layout, say: Say, patience: float) -> None:
         raise BacksightError(f"Free ports were taken by others {PORT_TRIES} times in a row: run `backsight up` again.")
     if "s3" in supervisor.started or not layout.conformance.exists():
         examine_s3(plan)
-    if "worker" in supervisor.started:
-        settle_lost_runs(plan, state, say)
+    if LOSES_RUNS & set(supervisor.started):
+        settle_lost_runs(plan, began, say)
 
 
 def take_down(layout: Layout) -> int:
@@ -160,13 +165,10 @@ def examine_s3(plan: StackPlan) -> None:
     files.write(plan.layout.conformance, found.model_dump_json(indent=1).encode())
 
 
-def settle_lost_runs(plan: StackPlan, state: State, say: Say) -> None:
-    """Put right the flow runs whose process died with an earlier worker; those that still run go on."""
-    worker = state.get("worker")
-    if worker is None:
-        return
+def settle_lost_runs(plan: StackPlan, began: float, say: Say) -> None:
+    """Put right the flow runs whose process died with what was started anew; those that still run go on."""
     alive = flow_runs.with_a_process(processes.members(plan.layout.home, "worker"))
-    settled = flow_runs.settle(prefect_worker.api(plan), alive, before=worker.created)
+    settled = flow_runs.settle(prefect_worker.api(plan), alive, before=began)
     for what, names in settled.items():
         say(f"worker: {len(names)} flow runs without a process {what}: {', '.join(names)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 from flows.cli import watch
 from flows.cli.display import Bars, PlainLines
 from flows.cli.snapshot import Bar, Run, Snapshot
+from flows.workers import Lookout
 from tasks.errors import BacksightError
 
 NIGHT = Run("n", "night", "nightly", "Running", "", False, False, {})
@@ -83,3 +85,25 @@ def test_a_run_that_nobody_takes_is_worth_one_word(capsys: pytest.CaptureFixture
     shots = iter([*waiting, *ending_as("Completed", "")])
     watch.follow(lambda: next(shots), PlainLines(io.StringIO()), pause=lambda _: None)
     assert capsys.readouterr().err.count("No worker has taken the run yet") == 1
+
+
+def test_a_run_that_waits_without_any_worker_is_not_watched_for_ever() -> None:
+    waiting = Snapshot(replace(NIGHT, state="Pending"))
+    ticks = itertools.count()
+    lookout = Lookout(lambda: False, patience=30.0, clock=lambda: float(next(ticks)))
+    with pytest.raises(BacksightError, match=r"waits, and no worker has been heard from for 30 s.*`backsight up`"):
+        watch.follow(lambda: waiting, PlainLines(io.StringIO()), lookout, pause=lambda _: None)
+    assert 30 <= next(ticks) < 40
+
+
+def test_a_lookout_forgives_a_worker_that_comes_back() -> None:
+    now, alive = [0.0], [True]
+    lookout = Lookout(lambda: alive[0], patience=30.0, clock=lambda: now[0])
+
+    def at(second: float, somebody: bool, waits: bool = True) -> bool:
+        now[0], alive[0] = second, somebody
+        return lookout.abandoned(waits)
+
+    assert not at(0, True) and not at(10, False) and not at(39, False)
+    assert not at(45, True) and not at(50, False) and not at(79, False) and at(80, False)
+    assert not at(81, False, waits=False) and not at(90, False)
