@@ -20,6 +20,7 @@ LOST_PATIENCE = 60.0
 NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
 NEVER_AN_IMAGE = ("InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+OF_A_JOBSET = ("FailedJobs", "FailJobSetFailurePolicyAction", "ReachedMaxRestarts")
 LOST = ("DeletionByTaintManager", "DeletionByPodGC", "NodeLost")
 
 
@@ -147,7 +148,9 @@ def _no_room(c: Circumstances, told: Told) -> str:
     return f"No node has room for {c.stage}, which asks for {asked}: {short(told.message)}"
 
 
-def conclude(stage: str, job: JobFacts | None, pods: Sequence[Pod], remains: Remains) -> Diagnosis:
+def conclude(
+    stage: str, job: JobFacts | None, pods: Sequence[Pod], remains: Remains, together: bool = False
+) -> Diagnosis:
     """How a job that is over ended. `remains` are those of its culprit (`culprit`), or of its pod that succeeded."""
     if remains.stopped_for is not None:
         return diagnose(remains)
@@ -155,7 +158,7 @@ def conclude(stage: str, job: JobFacts | None, pods: Sequence[Pod], remains: Rem
         return diagnose(replace(remains, stopped_for=Cause.DEADLINE, has_result=False))
     if (job is not None and job.succeeded) or (job is None and remains.has_result and remains.said is None):
         return diagnose(remains)
-    pod = culprit(pods)
+    pod = culprit(pods, together)
     if pod is None:
         return Diagnosis(JobState.FAILED, Cause.KILLED, _no_pod(stage, job))
     if pod.disrupted and not (pod.left and pod.left.reason == "OOMKilled"):
@@ -163,13 +166,17 @@ def conclude(stage: str, job: JobFacts | None, pods: Sequence[Pod], remains: Rem
     return diagnose(remains)
 
 
-def culprit(pods: Sequence[Pod]) -> Pod | None:
-    """The pod whose failure ended the job: the first that left by itself, else the last that lost its place."""
+def culprit(pods: Sequence[Pod], together: bool = False) -> Pod | None:
+    """The pod whose failure ended the job: the first that left by itself, else the last that lost its place.
+
+    Pods that work `together` leave when one of them loses its place, and often before it: there that one is it.
+    """
     bad = [pod for pod in pods if pod.failed]
     own = [pod for pod in bad if pod.disrupted is None and pod.left is not None]
-    if own:
+    if own and not (together and any(pod.disrupted for pod in pods)):
         return min(own, key=lambda pod: pod.left.at if pod.left else 0.0)
-    return max(bad, key=lambda pod: (pod.left.at if pod.left else 0.0, pod.created), default=None)
+    taken = [pod for pod in (pods if together else bad) if pod.disrupted]
+    return max(taken or bad, key=lambda pod: (pod.left.at if pod.left else 0.0, pod.created), default=None)
 
 
 def out_of_memory(left: Left | None) -> bool:
@@ -178,9 +185,9 @@ def out_of_memory(left: Left | None) -> bool:
 
 
 def _too_late(failed: Told, remains: Remains) -> bool:
-    """A JobSet does not say that one of its Jobs met its deadline: there the clock does."""
+    """A JobSet names the Job that failed and not why; where that Job is gone, the clock tells."""
     by_clock = remains.deadline is not None and remains.seconds >= remains.deadline
-    return failed.reason == "DeadlineExceeded" or (failed.reason == "FailedJobs" and by_clock)
+    return failed.reason == "DeadlineExceeded" or (failed.reason in OF_A_JOBSET and by_clock)
 
 
 def _disrupted(stage: str, pod: Pod) -> Diagnosis:

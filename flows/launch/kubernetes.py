@@ -214,7 +214,9 @@ class KubernetesLauncher:
         return self._note(record, self._concluded(record, facts, self._pods(record.handle) if pods is None else pods))
 
     def _concluded(self, record: Record, job: JobFacts | None, pods: list[Pod]) -> Ending:
-        bad = None if job and job.succeeded else culprit(pods)
+        together = record.resources.gang
+        job = self._why(record, job) if together else job
+        bad = None if job and job.succeeded else culprit(pods, together)
         result = self._result(record, job, pods)
         began = (job.started if job else None) or record.started
         remains = Remains(
@@ -227,13 +229,19 @@ class KubernetesLauncher:
             deadline=record.deadline,
             kernel_killed=out_of_memory(bad.left) if bad else False,
         )
-        verdict = conclude(record.stage, job, pods, remains)
+        verdict = conclude(record.stage, job, pods, remains, together)
         return Ending(verdict.state, remains.seconds, verdict.cause, verdict.sentence, remains.exit_code, result)
+
+    def _why(self, record: Record, job: JobFacts | None) -> JobFacts | None:
+        """The facts of the Job within a JobSet that failed: the JobSet itself does not say why."""
+        inner = self.cluster.get(api.JOBS, f"{record.name}-{NODE}-0") if job and job.failed else None
+        facts = read_job(inner) if inner else None
+        return facts if facts and facts.failed else job
 
     def _result(self, record: Record, job: JobFacts | None, pods: list[Pod]) -> StageResult | None:
         """What the task answered: the last line that is a result, or what the store holds under its key."""
         failed = job is not None and job.failed is not None
-        bad = culprit(pods)
+        bad = culprit(pods, record.resources.gang)
         asked = ([bad] if bad else []) if failed else [p for p in pods if p.left and p.left.exit_code == 0]
         for pod in asked[-LOGS_A_LOOK:]:
             found = (result_line(line) for line in reversed(last_lines(self.cluster, pod)))

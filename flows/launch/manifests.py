@@ -208,7 +208,10 @@ def _policy(disrupted: str) -> dict[str, Any]:
 
 
 def _jobset(attempt: Attempt) -> Manifest:
-    """Training over several nodes: all start anew when one is taken away, and a failure of their own ends them."""
+    """Training over several nodes: all start anew when one is taken away, and a failure of their own ends them.
+
+    Where its peers notice the loss, and leave, before the node that was taken away has ended, that counts as a failure.
+    """
     inner = _job_spec(attempt)
     inner |= {
         "backoffLimit": 0,
@@ -222,14 +225,11 @@ def _jobset(attempt: Attempt) -> Manifest:
         "spec": {
             "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True},
             "failurePolicy": {
-                "maxRestarts": 0,
+                "maxRestarts": attempt.resources.disruptions,
                 "restartStrategy": "BlockingRecreate",
                 "rules": [
-                    {
-                        "name": "disrupted",
-                        "action": "RestartJobSetAndIgnoreMaxRestarts",
-                        "onJobFailureReasons": ["PodFailurePolicy"],
-                    }
+                    {"name": "disrupted", "action": "RestartJobSet", "onJobFailureReasons": ["PodFailurePolicy"]},
+                    {"name": "failed", "action": "FailJobSet"},
                 ],
             },
             "ttlSecondsAfterFinished": KEPT_SECONDS,

@@ -8,11 +8,13 @@ import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import aiohttp.web
 import attrs
 import kmock
+import yaml
 from kmock._internal.apps import Server
 from kmock._internal.rendering import Request
 
@@ -42,6 +44,33 @@ class Denial:
     message: str
 
 
+class Right(NamedTuple):
+    """A verb on a kind, as a Role grants it."""
+
+    verb: str
+    resource: str
+
+
+Rights = frozenset[Right]
+VERBS = {"POST": "create", "PATCH": "patch", "PUT": "update"}
+
+
+def right(request: Request, plural: str) -> Right:
+    """What a request takes."""
+    one = bool(request.name)
+    reading, ending = ("get", "delete") if one else ("list", "deletecollection")
+    verb = {**VERBS, "GET": reading, "DELETE": ending}[request.method.value]
+    return Right(verb, f"{plural}/{request.subresource}" if request.subresource else plural)
+
+
+def granted(manifests: Path, role: str, *namespaces: str) -> Rights:
+    """What the Roles of a name in a file of manifests grant."""
+    roles = [m for m in yaml.safe_load_all(manifests.read_text()) if m["kind"] == "Role"]
+    wanted = [m for m in roles if m["metadata"]["name"] == role and m["metadata"]["namespace"] in namespaces]
+    rules = [rule for m in wanted for rule in m["rules"]]
+    return frozenset(Right(v, r) for rule in rules for r in rule["resources"] for v in rule["verbs"])
+
+
 def now() -> str:
     """The time as Kubernetes writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -60,6 +89,8 @@ class Emulator(kmock.KubernetesEmulator):
     denials: list[Denial] = attrs.field(factory=list)
     silent: bool = False
     """Whether it answers 503 to everything."""
+    rights: Rights | None = None
+    """What may be asked of kinds; None = everything."""
 
     async def _handle(self, request: Request) -> aiohttp.web.StreamResponse:
         plural = request.resource.plural if request.resource else None
@@ -69,6 +100,10 @@ class Emulator(kmock.KubernetesEmulator):
             if (denial.method, denial.plural) == (request.method.value, plural):
                 body = {"kind": "Status", "status": "Failure", "reason": denial.reason, "message": denial.message}
                 return aiohttp.web.json_response({**body, "code": denial.status}, status=denial.status)
+        if self.rights is not None and plural and (asked := right(request, plural)) not in self.rights:
+            said = f"{asked.resource} is forbidden: the test's account cannot {asked.verb} it"
+            body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "message": said}
+            return aiohttp.web.json_response({**body, "code": 403}, status=403)
         if plural == "pods" and request.subresource == "log":
             return self._log(request)
         if request.method.value == "POST" and isinstance(request.data, dict):

@@ -104,11 +104,20 @@ class Controllers:
         ended = {c["type"]: c for c in (job.get("status") or {}).get("conditions") or []}
         if "Complete" in ended:
             self.api.condition("jobsets", meta["name"], "Completed", "AllJobsCompleted")
-        elif "Failed" in ended and ended["Failed"]["reason"] == "PodFailurePolicy":
-            self.api.change("jobsets", meta["name"], {"status": {"restarts": restarts + 1}})
-            self.api.remove("jobs", name)
         elif "Failed" in ended:
-            self.api.condition("jobsets", meta["name"], "Failed", "FailedJobs", ended["Failed"]["message"])
+            self._after_failure(jobset, name, ended["Failed"]["reason"], restarts)
+
+    def _after_failure(self, jobset: dict[str, Any], job: str, reason: str, restarts: int) -> None:
+        """The first rule for the reason decides; the JobSet names the Job that failed, and not why it did."""
+        policy, name = jobset["spec"]["failurePolicy"], jobset["metadata"]["name"]
+        rules = (r for r in policy["rules"] if reason in (r.get("onJobFailureReasons") or [reason]))
+        action = next((rule["action"] for rule in rules), "RestartJobSet")
+        if action == "RestartJobSet" and restarts < policy["maxRestarts"]:
+            self.api.change("jobsets", name, {"status": {"restarts": restarts + 1}})
+            self.api.remove("jobs", job)
+            return
+        said = "FailJobSetFailurePolicyAction" if action == "FailJobSet" else "ReachedMaxRestarts"
+        self.api.condition("jobsets", name, "Failed", said, f"jobset failed (first failed job: {job})")
 
 
 def over(found: dict[str, Any]) -> bool:

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from flows.launch.cluster_api import ClusterApi
 from flows.launch.kubeconfig import Connection
-from tests.cluster.api_server import ApiServer, Denial, Thread
+from tasks.spec import HOUSE
+from tests.cluster.api_server import ApiServer, Denial, Rights, Thread, granted
 from tests.cluster.controllers import Controllers
 from tests.cluster.kubelet import Kubelet
 
+ACCOUNTS = HOUSE / "infra" / "kubernetes" / "base" / "accounts.yaml"
+FLOW_RUN = granted(ACCOUNTS, "backsight-flow", "backsight-tasks")
+"""What a flow run may ask in the stages' namespace."""
 ROUND = 0.03
 """Seconds between two rounds of the controllers."""
 
@@ -26,6 +30,8 @@ class SmallCluster:
     """Further kinds that the API serves: `jobsets`, `workloads`."""
     further: dict[str, str] = field(default_factory=dict)
     """Variables that every container has, as from its image."""
+    rights: Rights = FLOW_RUN
+    """What its API lets anybody ask: by default what a flow run may."""
     thread: Thread = field(init=False)
     api: ApiServer = field(init=False)
     node: Kubelet = field(init=False)
@@ -35,6 +41,7 @@ class SmallCluster:
         """Returns when the API answers."""
         self.thread = Thread(self.namespace, self.served, self._work)
         self.api = self.thread.start()
+        self.api.emulator.rights = self.rights
         self.api.put("secrets", "backsight-s3", {"stringData": {"BACKSIGHT_S3_SECRET_KEY": "not to be shown"}})
         return self
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from flows.launch.cluster_diagnosis import LOST_PATIENCE, Circumstances, Obstacle, obstacle
+from flows.launch.cluster_diagnosis import LOST_PATIENCE, Circumstances, Obstacle, culprit, obstacle
 from flows.launch.contract import Cause
-from flows.launch.pods import JobFacts, Pod, Told, read_job, read_pod
+from flows.launch.pods import JobFacts, Left, Pod, Told, read_job, read_pod
 from flows.launch.resources import StageResources
 
 PENDING = Pod("p-0", 0, "Pending", 0.0)
@@ -61,6 +61,15 @@ def test_each_obstacle_is_one_sentence(changed: dict[str, object], cause: Cause,
 
 def test_a_pod_that_is_being_deleted_in_time_is_not_lost() -> None:
     assert found(pods=[replace(PENDING, running=True, deleted=999.0)]) is None
+
+
+def test_peers_that_left_when_one_was_taken_away_are_not_to_blame() -> None:
+    """Its peers notice at once; it itself may still be saving its work."""
+    peer = Pod("p-0", 0, "Failed", 0.0, left=Left(1, "Error", "connection closed by peer", 10.0))
+    taken = Pod("p-1", 1, "Running", 0.0, running=True, disrupted=Told("EvictionByEvictionAPI", "drained"))
+    assert culprit([peer, taken], together=True) == taken
+    assert culprit([peer, taken]) == peer
+    assert culprit([peer], together=True) == peer
 
 
 def test_the_words_of_a_real_job_and_pod() -> None:

@@ -225,6 +225,31 @@ def test_a_preempted_training_starts_anew_under_its_jobset(bench: ClusterBench) 
     assert bench.cluster.api.all("jobsets")[0]["status"]["restarts"] == 1
 
 
+def test_too_many_preemptions_end_a_training(bench: ClusterBench) -> None:
+    launcher = bench.launcher()
+    handle = launcher.start(act(SLEEPS, resources=shaped(pods=2, gang=True, disruptions=0)))
+    lines = (r for r in launcher.follow(handle) if isinstance(r, LogLine))
+    next(lines)
+    bench.cluster.disrupt("act-1-1-node-0-1-0", "PreemptionByScheduler", "preempted by a hot pod")
+    list(lines)
+    ending = launcher.ending(handle)
+    assert ending is not None and (ending.state, ending.cause) == (JobState.FAILED, Cause.EVICTED)
+    assert ending.diagnosis is not None and "preempted by a hot pod" in ending.diagnosis
+
+
+def test_a_trainings_own_failure_ends_it_at_once(bench: ClusterBench) -> None:
+    script = "sys.stderr.write('error: The loss is no number.\\n'); sys.exit(1)"
+    _, ending = ran(bench.launcher(), act(script, resources=shaped(pods=2, gang=True, disruptions=5)))
+    assert (ending.cause, ending.diagnosis) == (Cause.TASK, "The loss is no number.")
+    assert bench.cluster.api.all("jobsets")[0]["status"]["restarts"] == 0
+
+
+def test_a_trainings_deadline_is_found_in_the_job_within_its_jobset(bench: ClusterBench) -> None:
+    asked = act("import time; time.sleep(60)", resources=shaped(pods=2, gang=True), deadline=1.0)
+    _, ending = ran(bench.launcher(), asked)
+    assert (ending.state, ending.cause) == (JobState.FAILED, Cause.DEADLINE)
+
+
 def test_jobset_without_its_controller_is_named(bench: ClusterBench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.cluster.controllers.jobsets = False
     launcher = bench.launcher()

@@ -21,7 +21,8 @@ from flows.launch.manifests import Place
 from flows.reconcile.decide import Act, Step
 from flows.reconcile.loop import Reconciler
 from flows.reconcile.sides import RUN_LABEL, Cluster, Prefect
-from tests.cluster.small_cluster import SmallCluster
+from tests.cluster.api_server import granted
+from tests.cluster.small_cluster import ACCOUNTS, SmallCluster
 from tests.flows.launch.benches import ClusterBench, act
 from tests.local_stack import LocalStack
 
@@ -80,7 +81,9 @@ class Bench:
 @pytest.fixture
 def bench(stack: LocalStack, tmp_path: Path) -> Iterator[Bench]:
     pool = f"reconciled-{next(numbers)}"
-    cluster = SmallCluster(tmp_path / "node").start()
+    # One namespace stands for both here, so the account has its rights in either.
+    rights = granted(ACCOUNTS, "backsight-flow", "backsight", "backsight-tasks")
+    cluster = SmallCluster(tmp_path / "node", rights=rights).start()
     bench = Bench(stack.settings()["PREFECT_API_URL"], pool, cluster)
     bench.post("/work_pools/", {"name": pool, "type": "kubernetes", "base_job_template": {}})
     yield bench

@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra.cluster.secrets import missing
 from infra.policy import __main__ as command
 from infra.policy.check import broken
 from infra.policy.cluster_rules import PLANNED
-from infra.policy.manifests import Manifest, render
+from infra.policy.derive import KINDS
+from infra.policy.manifests import CLUSTER_WIDE, Manifest, render
 from infra.policy.pod_rules import images
 
 HOUSE = Path(__file__).parents[3]
@@ -53,6 +55,23 @@ def test_production_takes_its_settings_from_one_place() -> None:
     assert not [m for m in rendered("production") if m["metadata"]["name"] == "settings"]
     store = next(m for m in rendered("production") if m["kind"] == "ObjectStore")
     assert store["spec"]["configuration"]["destinationPath"].startswith("s3://")
+
+
+@needs_kubectl
+def test_stand_ins_name_every_kind_of_an_extension_for_a_dry_run_without_operators() -> None:
+    text = (HOUSE / "infra" / "kubernetes" / "stand-ins" / "definitions.yaml").read_text()
+    named = {
+        (f"{found['spec']['group']}/{version['name']}", found["spec"]["names"]["kind"]): found["spec"]["scope"]
+        for found in yaml.safe_load_all(text)
+        for version in found["spec"]["versions"]
+        if found["metadata"]["name"] == f"{found['spec']['names']['plural']}.{found['spec']['group']}"
+    }
+    used = {
+        (m["apiVersion"], m["kind"]): "Cluster" if m["kind"] in CLUSTER_WIDE else "Namespaced"
+        for m in rendered("production")
+        if f"{m['apiVersion']}/{m['kind']}" not in KINDS
+    }
+    assert named == used
 
 
 def test_images_are_built_on_one_base_by_its_digest() -> None:
