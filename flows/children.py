@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterIdempotencyKey
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.deployments import run_deployment
-from prefect.states import Cancelled, Cancelling
+from prefect.states import Cancelled, Cancelling, State
 
 from flows.launch.settings import LaunchSettings
 from flows.workers import Lookout, anybody, patience_of
@@ -68,7 +68,7 @@ def run_child(child: Child) -> FlowRun:
         except BaseException:
             said = "The night that asked for it was ended."
             # One that has not begun has nobody to end it, and must not begin later.
-            ended = Cancelled(message=said) if waits(run) else Cancelling(message=said)
+            ended: State[Any] = Cancelled(message=said) if waits(run) else Cancelling(message=said)
             client.set_flow_run_state(run.id, ended, force=True)
             raise
     return run
