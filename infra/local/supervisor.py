@@ -28,6 +28,10 @@ class PortTaken(Exception):
     """Another program took a service's port between our look and its start."""
 
 
+class OtherAnswers(NotReady):
+    """Somebody answers on a service's port, and it is not the service."""
+
+
 class GaveUp(BacksightError):
     """A service was not waited for (or not started), since another one failed or the person interrupted."""
 
@@ -36,7 +40,7 @@ def check(service: Service, record: Record) -> None:
     """Raise `NotReady` unless the service answers, and it is the recorded process that does."""
     service.answers(record.created)
     if service.port is not None and not processes.listens(record.pid, service.port):
-        raise NotReady(f"another program answers on port {service.port}")
+        raise OtherAnswers(f"another program answers on port {service.port}")
 
 
 def stop(layout: Layout, state: State, service: Service) -> None:
@@ -128,6 +132,12 @@ class Supervisor:
                 raise GaveUp(f"{service.name} was not waited for: `backsight up` goes on with it.")
             try:
                 return check(service, record)
+            except OtherAnswers as answer:
+                if process is not None:
+                    # It binds its port late, and now never will.
+                    stop(self.layout, self.state, service)
+                    raise PortTaken(service.name) from answer
+                reason = str(answer)
             except NotReady as answer:
                 reason = str(answer)
             if process is not None and process.poll() is not None:

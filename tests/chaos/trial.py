@@ -21,6 +21,7 @@ WINS = {"first": "uniform", "alpha": "0.5", "nights": "1", "guards": "{}"}
 SETTLES = 60.0
 """Seconds after the rerun within which no flow run may be left on its way."""
 LOOK = 0.2
+UP = ("up", "--timeout", "600")
 RIGHT = "right"
 
 
@@ -122,16 +123,19 @@ def answer(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
 def attempt(part: str, seed: int, length: float, folder: Path, deadline: float) -> Finding:
     """Kill a part at a moment that the seed draws from a night's length, and see what comes of it."""
     stack = LocalStack(folder / "home")
-    stack.up()
+    begun = how_it_ended(*answer(stack.backsight(*UP)))
+    if begun != RIGHT:
+        stack.down()
+        return Finding(part, seed, "before the night", f"NOT BEGUN: `backsight up` {begun}", 0.0, 0.0, "none", known=0)
     try:
         night = Night(stack, seed, "night")
         moment = hit(stack, night, part, Random(f"{part} {seed}"), length)
         hit_at = time.monotonic()
         ended = night.end(deadline)
         seconds = time.monotonic() - hit_at
-        begun = time.monotonic()
-        healing = how_it_ended(*answer(stack.backsight("up")))
-        healed = time.monotonic() - begun
+        healing_since = time.monotonic()
+        healing = how_it_ended(*answer(stack.backsight(*UP)))
+        healed = time.monotonic() - healing_since
         if healing != RIGHT:
             return Finding(part, seed, moment, ended, seconds, healed, f"`backsight up` {healing}", known=0)
         before = books(stack)
