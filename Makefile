@@ -15,7 +15,7 @@ demo:  ## One night on this machine: collect, check, train, evaluate, promote
 
 test:  ## All tests
 	$(INSTALL) mesa chromium habitat
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2
 
 lint:  ## Style, types, who may import whom, and the cluster's manifests
 	$(INSTALL)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,19 @@ from tests.local_stack import LocalStack
 from tests.rclone_server import RcloneServer
 
 numbers = itertools.count()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Processes share the tests file by file; one takes all files that use the local stack, so that one is started."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneStack(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            source = (config.rootpath / file).read_text()
+            return "the stack" if re.search(r"\bstack: LocalStack", source) else file
+
+    return OneStack(config, log)
 
 
 @pytest.fixture(autouse=True)
