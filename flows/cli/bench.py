@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "tasks.rehearsal.bench",
         "The promotion gate over invented nights: false promotions, power, scenes saved.",
     ),
+    "instructions": ("tests.benchmarks.instructions", "Maps under the right words, and under another building's."),
     "labels": ("tests.benchmarks.labels", "Label pairs a second, beside a plain Python loop."),
     "lineage": ("tests.benchmarks.lineage", "Lineage of a verdict, a dataset and an episode among 10,000 manifests."),
     "loading": ("tests.benchmarks.loading", "Batches of the loader, beside bare decoding and bare labels."),
