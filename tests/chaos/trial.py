@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import yaml
+
 from tasks.spec import HOUSE
 from tests.chaos.books import Books, double, lost, unnamed
 from tests.chaos.parts import RANK, stages, strike
 from tests.local_stack import LocalStack
 
 PRESET = HOUSE / "tests" / "presets" / "smoke.yaml"
-# A night of this size proves little: so that it promotes all the same, and there is an alias to get wrong.
-WINS = {"first": "uniform", "alpha": "0.5", "nights": "1", "guards": "{}"}
+WINS = {"first": "uniform", "alpha": 0.5, "nights": 1, "guards": {}}
+"""A night of this size proves little: so that it promotes all the same, and there is an alias to get wrong."""
 SETTLES = 60.0
 """Seconds after the rerun within which no flow run may be left on its way."""
 LOOK = 0.2
@@ -69,13 +72,18 @@ class Night:
     name: str
 
     def __post_init__(self) -> None:
-        settings = [word for key, value in WINS.items() for word in ("--set", f"promote.{key}={value}")]
-        words = ["run", "nightly", "--preset", str(PRESET), "--seed", str(self.seed), "--watch", *settings]
+        words = ["run", "nightly", "--preset", str(self.preset()), "--seed", str(self.seed), "--watch"]
         self.began = time.monotonic()
         with self.file("out").open("wb") as out, self.file("err").open("wb") as err:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli", *words], env=self.stack.environment(), stdout=out, stderr=err
             )
+
+    def preset(self) -> Path:
+        """The smallest night that still does everything, with a promotion at its end."""
+        path = self.stack.home.parent / "chaos.yaml"
+        path.write_text(json.dumps({**yaml.safe_load(PRESET.read_text()), "promote": WINS}))
+        return path
 
     def file(self, kind: str) -> Path:
         """Where its words go."""
