@@ -56,11 +56,12 @@ def publish_evaluation(
     seed: int = 0,
     plan: PlanRows | None = None,
     grid: int = 16,
+    labels: str = "1",
 ) -> ManifestId:
     """An evaluation of a model whose mean KLD is about `error`, beside a slot mean of .8."""
     plan = plan_rows(scenes=24) if plan is None else plan
     book = ScoreBook(plan, {"model": scores(plan, error, seed), "slot_mean": scores(plan, 0.8, 1000)})
-    record = evaluation_record(book, checkpoint, grid)
+    record = evaluation_record(book, checkpoint, grid, labels)
     with tempfile.TemporaryDirectory() as folder:
         write_scores(book, Path(folder) / "views.parquet")
         blobs = {"views.parquet": store.put_blob(Path(folder) / "views.parquet")}
@@ -68,7 +69,7 @@ def publish_evaluation(
     return store.publish(Manifest(kind="evaluation", blobs=blobs, inputs={"checkpoint": checkpoint}))
 
 
-def evaluation_record(book: ScoreBook, checkpoint: ManifestId, grid: int = 16) -> Evaluation:
+def evaluation_record(book: ScoreBook, checkpoint: ManifestId, grid: int = 16, labels: str = "1") -> Evaluation:
     """The record that `evaluate` would write of a book."""
     plan, draws = book.plan, over_scenes(book.plan, 200, 0.95, 0)
     model, slot = book.systems["model"], book.systems["slot_mean"]
@@ -76,7 +77,7 @@ def evaluation_record(book: ScoreBook, checkpoint: ManifestId, grid: int = 16) -
         dataset=f"dataset/{'0' * 64}",
         checkpoint=checkpoint,
         split="val_unseen",
-        labels="1",
+        labels=labels,
         plan=plan_digest(plan),
         grid=grid,
         keyframes=plan.keyframes.shape[1],

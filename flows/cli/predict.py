@@ -69,6 +69,8 @@ def predict(
     else:
         outcomes = predict_videos(opened, asked, out, settings, batch)
     click.echo(f"model {opened.name} ({opened.about['phase']}, step {opened.about['step']})")
+    if opened.note:
+        click.echo(f"note: {opened.note}", err=True)
     for outcome in outcomes:
         tell(outcome)
     return FAILED if any(outcome.error for outcome in outcomes) else 0

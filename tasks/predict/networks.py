@@ -27,12 +27,15 @@ class Opened:
     name: str
     about: dict[str, Any]
     """For the record: phase and step of the training, and the encoders."""
+    note: str = ""
+    """What is to be known of it before it is believed."""
 
 
 def open_network(name: str, device: str | None, unload_language: bool) -> Opened:
     """The network of that name (see `PredictSettings.model`).
 
-    Raises `UsageError` for a name that leads nowhere, `DataError` for what is no checkpoint.
+    Raises `UsageError` for a name that leads nowhere; `DataError` for what is no checkpoint, and for one that the gate
+    has judged and whose signature is missing or does not hold.
     """
     from model.predict import Predictor
     from model.training.checkpoint import CheckpointFiles, read_config
@@ -48,9 +51,9 @@ def open_network(name: str, device: str | None, unload_language: bool) -> Opened
     from tasks.store import open_store
 
     store = open_store()
-    id = reigning(store) if name == CHAMPION else name
+    id, note = (reigning(store), "") if name == CHAMPION else (name, vouched(store, name))
     files = stored_files(store, id)
-    return _opened(Predictor.load(files, device, unload_language), id, read_config(files))
+    return _opened(Predictor.load(files, device, unload_language), id, read_config(files), note)
 
 
 def reigning(store: ArtefactStore) -> str:
@@ -65,6 +68,22 @@ def reigning(store: ArtefactStore) -> str:
     return champion
 
 
+def vouched(store: ArtefactStore, id: str) -> str:
+    """What is to be said of a checkpoint that was named by its id: nothing where a trusted key has signed it.
+
+    Its bytes are those of its name in any case. Raises `DataError` where a signature does not hold, and where the
+    ledger knows the checkpoint, so that it must have one.
+    """
+    from tasks.promote.ledger import Ledger
+    from tasks.promote.signing import require_signature, signature_of
+
+    judged = signature_of(store, id) is not None
+    if judged or any(id == written.entry.checkpoint for written in Ledger(store, REGISTERED).entries()):
+        require_signature(store, id)
+        return ""
+    return f"{id} was never judged by the gate, so nobody has signed it."
+
+
 def stored_files(store: ArtefactStore, id: str) -> Any:
     """A checkpoint's files in the local cache; the optimiser's state stays in the store."""
     from model.training.checkpoint import NAMES, CheckpointFiles
@@ -76,6 +95,6 @@ def stored_files(store: ArtefactStore, id: str) -> Any:
     return CheckpointFiles.named({name: store.fetch(blob) for name, blob in wanted.items()})
 
 
-def _opened(predictor: Predictor, name: str, config: Any) -> Opened:
+def _opened(predictor: Predictor, name: str, config: Any, note: str = "") -> Opened:
     about = {"phase": config.phase, "step": config.step, "encoders": list(config.network.encoders)}
-    return Opened(predictor, name, about)
+    return Opened(predictor, name, about, note)

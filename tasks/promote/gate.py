@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tasks.promote.guards import Finding, State, judge_guards
 from tasks.promote.sample import Contestant, order_of, scene_scores
-from tasks.promote.sequential import Course, Design, SceneScores, follow, limit_for
+from tasks.promote.sequential import Course, Design, SceneScores, follow, reserve_for
 from tasks.promote.spec import GuardName, Policy
 from tasks.spec import Frozen
 from tasks.summary import METRICS, Estimate, over_scenes, replicate
@@ -59,9 +60,15 @@ class Trial(Frozen):
     planned: int = Field(description="Scenes that it might have looked at.")
     level: float = Field(description="Chance of a false promotion that this night may take.")
     needed: float = Field(description="ln of the evidence that a promotion needs.")
-    limit: float = Field(description="What one scene counts at most, in mean errors.")
+    reserve: float = Field(0.0, description="Share that the typical view had to save, for what the sample hides.")
     looks: tuple[Look, ...]
     stop: Stop
+
+    @model_validator(mode="before")
+    @classmethod
+    def of_earlier_versions(cls, values: Any) -> Any:
+        """Verdicts of earlier versions were reached with a limit on what one scene counts."""
+        return {name: v for name, v in values.items() if name != "limit"} if isinstance(values, dict) else values
 
 
 class Decision(Frozen):
@@ -130,7 +137,7 @@ def decide(challenger: Contestant, rival: Contestant, policy: Policy, seed: int)
         planned=len(order),
         level=design.level,
         needed=-math.log(design.level),
-        limit=design.limit,
+        reserve=design.reserve,
         looks=looks_of(course, look),
         stop=stop,
     )
@@ -193,7 +200,7 @@ def design_for(policy: Policy, scenes: int) -> Design:
     return Design(
         level=policy.level,
         keep_level=policy.keep_alpha,
-        limit=policy.limit or limit_for(scenes),
+        reserve=reserve_for(scenes) if policy.reserve is None else policy.reserve,
         minimum_gain=policy.minimum_gain,
         first=max(policy.minimum_scenes, policy.look_every),
         every=policy.look_every,

@@ -66,7 +66,8 @@ def course(trial: Trial) -> str:
     return (
         f"The test {STOPS[trial.stop]} after {trial.looks[-1].scenes} scenes; the figures are of {used}. "
         f"A promotion needs evidence of {ratio(trial.needed)} : 1, a night's share of the chance of a false one being "
-        f"{trial.level:.2g}; what one scene counts for is cut at {trial.limit:g} times the mean error."
+        f"{trial.level:.2g}. It counts what the typical view saves beyond {100 * trial.reserve:.0f} %, a reserve for "
+        "losses too rare for the sample to show; the lower bound of the plain mean must be above the minimum too."
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
-from tasks.promote.sequential import SceneScores
+from tasks.promote.sequential import SceneScores, log_ratio
 from tasks.scores import Bools, Floats, PlanRows, Scores
 
 
@@ -96,15 +96,19 @@ def scene_scores(
     row = np.array([place.get(scene, -1) for scene in challenger.plan.scene.tolist()])
     shown = (row >= 0) if among is None else (row >= 0) & among
 
-    def summed(contestant: Contestant) -> tuple[Floats, Floats]:
+    def summed(contestant: Contestant) -> tuple[Floats, Bools]:
         errors, counted = ERRORS[metric](contestant.plan, contestant.scores)
-        sums = np.where(counted, errors, 0.0).sum(axis=1)[shown]
-        pairs = counted.sum(axis=1)[shown]
-        size = len(order)
-        return (
-            np.asarray(np.bincount(row[shown], sums, size), dtype=np.float64),
-            np.asarray(np.bincount(row[shown], pairs, size), dtype=np.float64),
-        )
+        return np.where(counted, errors, 0.0).sum(axis=1)[shown], counted[shown]
 
-    (mine, pairs), (theirs, _) = summed(challenger), summed(rival)
-    return SceneScores(pairs=pairs, rival=theirs, challenger=mine)
+    def by_scene(values: Floats) -> Floats:
+        return np.asarray(np.bincount(row[shown], values, len(order)), dtype=np.float64)
+
+    (mine, counted), (theirs, _) = summed(challenger), summed(rival)
+    views = by_scene(counted.any(axis=1))
+    return SceneScores(
+        pairs=by_scene(counted.sum(axis=1)),
+        rival=by_scene(theirs),
+        challenger=by_scene(mine),
+        # A view without a counted pair has no error on either side, hence a log ratio of 0.
+        ratio=by_scene(log_ratio(theirs, mine)) / np.maximum(views, 1),
+    )

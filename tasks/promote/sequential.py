@@ -13,11 +13,18 @@ import numpy as np
 
 from tasks.scores import Bools, Floats
 
-BETS = (0.5, 0.95)
-"""Shares of the stake that the two bettors put on each scene; their mean wealth is the evidence."""
+SLOPES = (1.0, 3.0, 9.0)
+"""Three bettors: how soon each is sure of a sign. Their mean wealth is the evidence."""
 
-SCENES_A_LIMIT = 40
-"""The limit grows with the sample, so that a larger one believes more of a scene's loss."""
+BET = 0.98
+"""Share of the wealth that a bettor puts on a scene at most."""
+
+MOST_RATIO = 3.0
+"""Where the logarithm of a view's error ratio is cut: a factor of 20."""
+
+BOUND_SHARE = 1 / 3
+"""Share of the night's level at which the plain mean's lower bound must hold: a small sample seldom shows how long the
+tail of its losses is."""
 
 FEWEST_FOR_SPREAD = 3
 """With fewer scenes nothing is said of their spread."""
@@ -35,6 +42,8 @@ class SceneScores:
     """[..., S] sum of the rival's errors over them."""
     challenger: Floats
     """[..., S] sum of the challenger's."""
+    ratio: Floats
+    """[..., S] mean over the scene's views of `log_ratio`."""
 
     @property
     def scenes(self) -> int:
@@ -54,7 +63,8 @@ class Design:
     """Chance of a false promotion."""
     keep_level: float
     """Chance of calling a better challenger worse."""
-    limit: float
+    reserve: float
+    """Share of the rival's error that a win must exceed in the typical view: for what the sample may not show."""
     minimum_gain: float
     first: int
     """Scenes before the first look."""
@@ -66,41 +76,40 @@ class Design:
         return np.append(regular, scenes)
 
 
-def limit_for(scenes: int) -> float:
-    """What a scene counts at most, in mean errors, in a sample of this size.
-
-    A bounded score makes the test exact whatever the tails; a bound that grows with the sample lets it tend to the
-    plain mean (the truncation of S. Bubeck, N. Cesa-Bianchi, G. Lugosi, "Bandits with heavy tail", IEEE Trans. Inf.
-    Theory 59(11), 2013).
-    """
-    return max(1.0, scenes / SCENES_A_LIMIT)
-
-
-def stakes(scores: SceneScores, minimum_gain: float, limit: float) -> Floats:
-    """[..., S] each scene's gain in [-1, 1]: as a share of the mean error of the scenes before it, cut at the limit.
-
-    The unit is known before the scene is looked at, so that its expectation stays at most 0 where there is no gain;
-    the first scene is measured by itself. It holds both systems alike, so that two equal ones gain 0 on average.
-    """
-    both = (scores.rival + scores.challenger) / 2
-    before = np.concatenate([both[..., :1], np.cumsum(both, axis=-1)[..., :-1]], axis=-1)
-    number = np.maximum(np.arange(scores.scenes), 1)
-    unit = before / number
-    gain = scores.gains(minimum_gain)
+def log_ratio(rival: Floats, challenger: Floats) -> Floats:
+    """ln(rival / challenger) of two errors, cut at `MOST_RATIO`; 0 where both are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(gain == 0, 0.0, gain / unit)
-    return np.clip(share / limit, -1.0, 1.0)
+        ratio = np.log(rival) - np.log(challenger)
+    return np.asarray(np.clip(np.where(np.isnan(ratio), 0.0, ratio), -MOST_RATIO, MOST_RATIO))
 
 
-def log_evidence(stake: Floats) -> Floats:
-    """[..., S] log of the wealth of bettors on gains after each scene.
+def reserve_for(scenes: int) -> float:
+    """The reserve of a sample of this size. It shrinks as the plain mean's own error does."""
+    return min(0.5, 1 / scenes**0.5)
 
-    Where the stakes have expectation 0 or less, given the scenes before, it ever exceeds ln(1/a) with chance a at most
-    (Ville's inequality), however often and whenever it is looked at: I. Waudby-Smith, A. Ramdas, "Estimating means of
-    bounded random variables by betting", JRSS B 86(1), 2024, section 4; two constant bets mixed as in their section 5.
+
+def advantage(scores: SceneScores, share: float) -> Floats:
+    """[..., S] each scene's log ratio less that of a gain of `share`; 0 where nothing was counted."""
+    return np.where(scores.pairs > 0, scores.ratio + np.log1p(-share), 0.0)
+
+
+def stakes(advantage: Floats) -> list[Floats]:
+    """What each bettor wins or loses of one unit: an odd and rising function of the advantage, within [-1, 1]."""
+    return [np.tanh(slope * advantage) for slope in SLOPES]
+
+
+def log_evidence(advantage: Floats) -> Floats:
+    """[..., S] log of the wealth of bettors on advantages after each scene.
+
+    Where each scene's advantage is, given the scenes before, symmetric about 0 or less, the stakes have expectation 0
+    or less, and the wealth ever exceeds 1/a with chance a at most (Ville's inequality), however often and whenever it
+    is looked at: I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random variables by betting", JRSS B 86(1),
+    2024, section 4; bets mixed as in their section 5; bets on signs as in A. Ramdas et al., "Admissible
+    anytime-valid sequential inference must rely on nonnegative martingales", arXiv 2009.03167. Two models that could be
+    swapped have such advantages, whatever their tails and however views hang together within a scene.
     """
-    wealth = [np.cumsum(np.log1p(bet * stake), axis=-1) for bet in BETS]
-    return np.asarray(functools.reduce(np.logaddexp, wealth) - np.log(len(BETS)))
+    wealth = [np.cumsum(np.log1p(BET * stake), axis=-1) for stake in stakes(advantage)]
+    return np.asarray(functools.reduce(np.logaddexp, wealth) - np.log(len(SLOPES)))
 
 
 def bounds(gain: Floats, pairs: Floats, tail: float) -> tuple[Floats, Floats, Floats]:
@@ -179,15 +188,15 @@ class Course:
 def follow(scores: SceneScores, design: Design) -> Course:
     """The whole course of the test over a sample, as if it never stopped.
 
-    A win needs the evidence of the bounded gains and a plain mean whose lower bound is positive too: rare scenes that
-    cost more than the limit may hide from the first, scenes of unequal size from either alone.
+    A win needs the evidence of the typical view and a plain mean whose lower bound is positive too: rare scenes that
+    cost much hide from the first, and most of the skewness of the gains from neither.
     """
-    stake = stakes(scores, design.minimum_gain, design.limit)
+    ahead = advantage(scores, 1 - (1 - design.minimum_gain) * (1 - design.reserve))
     looks = design.looks(scores.scenes)
     at = looks - 1
-    up, down = log_evidence(stake), log_evidence(-stake)
+    up, down = log_evidence(ahead), log_evidence(-advantage(scores, design.minimum_gain))
     most, least = (np.maximum.accumulate(e, axis=-1)[..., at] for e in (up, down))
-    gain, low, _ = bounds(scores.gains(design.minimum_gain), scores.pairs, design.level)
+    gain, low, _ = bounds(scores.gains(design.minimum_gain), scores.pairs, BOUND_SHARE * design.level)
     return Course(
         scenes=looks,
         evidence=most,
@@ -196,24 +205,24 @@ def follow(scores: SceneScores, design: Design) -> Course:
         low=low[..., at],
         won=(most >= -np.log(design.level)) & (low[..., at] > 0),
         lost=least >= -np.log(design.keep_level),
-        hopeless=hopeless(stake, design, at),
+        hopeless=hopeless(ahead, design, at),
     )
 
 
-def hopeless(stake: Floats, design: Design, at: np.ndarray) -> Bools:
+def hopeless(ahead: Floats, design: Design, at: np.ndarray) -> Bools:
     """[..., L] whether the evidence would stay too small although the rest went two standard errors better than so far.
 
     Stopping so can only keep a champion: the error rate of promotions is untouched whatever this rule says.
     """
-    scenes = stake.shape[-1]
+    scenes = ahead.shape[-1]
     number = at + 1
-    mean = np.cumsum(stake, axis=-1)[..., at] / number
-    variance = np.maximum(np.cumsum(stake**2, axis=-1)[..., at] / number - mean**2, 0.0)
-    lucky = np.minimum(mean + 2 * np.sqrt((variance + 1 / number) / number), 1.0)
     reached = []
-    for bet in BETS:
-        growth = np.log1p(bet * lucky) - bet**2 * variance / (2 * (1 + bet * lucky) ** 2)
-        now = np.cumsum(np.log1p(bet * stake), axis=-1)[..., at]
+    for stake in stakes(ahead):
+        mean = np.cumsum(stake, axis=-1)[..., at] / number
+        variance = np.maximum(np.cumsum(stake**2, axis=-1)[..., at] / number - mean**2, 0.0)
+        lucky = np.minimum(mean + 2 * np.sqrt((variance + 1 / number) / number), 1.0)
+        growth = np.log1p(BET * lucky) - BET**2 * variance / (2 * (1 + BET * lucky) ** 2)
+        now = np.cumsum(np.log1p(BET * stake), axis=-1)[..., at]
         reached.append(now + (scenes - number) * np.maximum(growth, 0.0))
-    hoped = functools.reduce(np.logaddexp, reached) - np.log(len(BETS))
+    hoped = functools.reduce(np.logaddexp, reached) - np.log(len(SLOPES))
     return np.asarray(hoped < -np.log(design.level))

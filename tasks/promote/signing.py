@@ -93,11 +93,19 @@ def sign_checkpoint(store: ArtefactStore, checkpoint: ManifestId) -> None:
     store.set_ref(KIND, name, store.publish(signed))
 
 
+def signature_of(store: ArtefactStore, checkpoint: ManifestId) -> ManifestId | None:
+    """The signature of a checkpoint of the store."""
+    return store.ref(KIND, checkpoint.partition("/")[2])
+
+
 def require_signature(store: ArtefactStore, checkpoint: ManifestId) -> None:
     """Refuse a checkpoint of the store that nobody trusted has signed; a `DataError` gives the reason."""
-    id = store.ref(KIND, checkpoint.partition("/")[2])
+    id = signature_of(store, checkpoint)
     if id is None:
-        raise DataError(f"{checkpoint} is not signed: it was never judged by the gate; run `backsight run promote`.")
+        raise DataError(
+            f"{checkpoint} is not signed: its signature is gone, or the gate never judged it; run `backsight run "
+            "promote`."
+        )
     bundle = store.read(store.manifest(id).blobs[signature.SIGNATURE])
     signed = signature.signed_digests(bundle, signature.trusted_keys(), checkpoint)
     signature.require_equal(signed, checkpoint_digests(store, checkpoint), checkpoint)

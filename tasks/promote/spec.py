@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,8 +33,8 @@ GuardName = Literal[
 SHARES = ("worst_stratum", "latency", "memory")
 """Guards whose margin is a share of the rival's figure: 0.25 = a quarter more error, seconds or bytes."""
 
-MOST_GAIN = 1.95
-"""Largest factor by which one scene can raise the better of the two bets (`tasks.promote.sequential.BETS`)."""
+MOST_GAIN, BETTORS = 1.98, 3
+"""Largest factor by which one scene can raise a bettor's wealth, and their number (`tasks.promote.sequential`)."""
 
 
 class Policy(Frozen):
@@ -57,11 +57,12 @@ class Policy(Frozen):
     nights: int = Field(60, ge=1, le=10_000, description="Nights in a row that share alpha evenly.")
     guard_alpha: float = Field(0.05, gt=0.0, le=0.5, description="Chance that a guard errs in one night.")
     keep_alpha: float = Field(0.05, gt=0.0, le=0.5, description="Chance that a better challenger is called worse.")
-    limit: float | None = Field(
+    reserve: float | None = Field(
         None,
-        gt=0.0,
-        le=100.0,
-        description="What one scene can count for or against, in mean errors; default: sample / 40, at least 1.",
+        ge=0.0,
+        le=0.5,
+        description="Share of the rival's error that the typical view must save beyond the minimum, for losses too "
+        "rare for the sample to show; default: one over the square root of the sample's scenes.",
     )
     minimum_scenes: int = Field(5, ge=2, description="With fewer held-out scenes nothing is decided.")
     look_every: int = Field(4, ge=1, description="Scenes between two looks of the gate.")
@@ -78,6 +79,13 @@ class Policy(Frozen):
 
     sealed: bool = Field(False, description="Whether a winner must also gain on the sealed scenes, opened for it.")
     sealed_openings: int = Field(40, ge=1, description="Looks at the sealed scenes, champions' included, in all.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def of_earlier_versions(cls, values: Any) -> Any:
+        """Verdicts of earlier versions hold a key `limit` that said nothing."""
+        unset = isinstance(values, dict) and "limit" in values and values["limit"] is None
+        return {name: value for name, value in values.items() if name != "limit"} if unset else values
 
     @property
     def level(self) -> float:
@@ -108,7 +116,7 @@ class Policy(Frozen):
     @property
     def fewest_scenes(self) -> int:
         """Scenes below which not even a challenger that wins each of them by the limit can be promoted."""
-        return math.ceil(math.log(2 / self.level) / math.log(MOST_GAIN))
+        return math.ceil(math.log(BETTORS / self.level) / math.log(MOST_GAIN))
 
 
 class PromoteSpec(StageSpec):

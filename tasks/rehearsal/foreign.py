@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tasks.errors import UsageError
-from tasks.promote.sequential import SceneScores
+from tasks.promote.sequential import SceneScores, log_ratio
 from tasks.rehearsal.nights import Nights, statistics
 from tasks.scores import Floats
 
@@ -56,18 +56,19 @@ def drawn(generator: Foreign, rng: np.random.Generator, nights: int, gain: float
         by_size.setdefault(sums.shape[1], []).append((sums, guard, naive))
     for rows in by_size.values():
         sums, guard, naive = (np.stack(part) for part in zip(*rows, strict=True))
-        guarded = SceneScores(sums[:, 0], guard[:, 0], guard[:, 1]) if guard.size else None
-        yield Nights(SceneScores(sums[:, 0], sums[:, 1], sums[:, 2]), guarded, naive[:, 0], naive[:, 1])
+        guarded = SceneScores(sums[:, 0], guard[:, 0], guard[:, 1], sums[:, 3]) if guard.size else None
+        yield Nights(SceneScores(sums[:, 0], sums[:, 1], sums[:, 2], sums[:, 3]), guarded, naive[:, 0], naive[:, 1])
 
 
 def night(columns: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
-    """Sums by scene [3, S] (views, champion, challenger), those of the guard [2, S] or nothing, and the naive [2]."""
+    """By scene [4, S] (views, sums of both, mean log ratio), the guard's sums [2, S] or nothing, and the naive [2]."""
     missing = [name for name in ("scene", *COLUMNS) if name not in columns]
     if missing:
         raise UsageError(f"The generator's answer lacks '{missing[0]}': it is to map {', '.join(('scene', *COLUMNS))}.")
     _, place = np.unique(np.asarray(columns["scene"]), return_inverse=True)
     champion, challenger = (checked(columns[name], name, len(place)) for name in COLUMNS)
-    sums = by_scene(place, np.ones(len(place)), champion, challenger)
+    sums = by_scene(place, np.ones(len(place)), champion, challenger, log_ratio(champion, challenger))
+    sums[3] /= sums[0]
     guards = [checked(columns[name], name, len(place)) for name in GUARDS if name in columns]
     guard = by_scene(place, *guards) if len(guards) == len(GUARDS) else np.empty(0)
     naive = statistics(

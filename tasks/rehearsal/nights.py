@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.promote.gate import design_for
 from tasks.promote.guards import loss_bounds
-from tasks.promote.sequential import SceneScores, follow
+from tasks.promote.sequential import SceneScores, follow, log_ratio
 from tasks.promote.spec import Policy
 from tasks.rehearsal.generators import Errors, Views
 from tasks.scores import Bools, Floats
@@ -50,8 +50,9 @@ def summed(views: Views) -> Nights:
     else:
         champion, challenger = champion * counted, challenger * counted
         pairs = counted.sum(axis=-1).astype(float)
-    scores = SceneScores(pairs, total(champion), total(challenger))
-    guard = None if views.guard is None else SceneScores(pairs, *(total(errors) for errors in views.guard))
+    ratio = total(log_ratio(champion, challenger)) / np.maximum(pairs, 1)
+    scores = SceneScores(pairs, total(champion), total(challenger), ratio)
+    guard = None if views.guard is None else SceneScores(pairs, *(total(errors) for errors in views.guard), ratio)
     return Nights(scores, guard, *naive_statistics(champion, challenger, scores))
 
 

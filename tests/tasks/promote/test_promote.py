@@ -163,13 +163,18 @@ def test_the_champion_measured_again_stays_champion(store: ArtefactStore, regist
     assert result.metrics["promoted"] in (0, 1)
 
 
-def test_another_preset_is_refused_with_its_reason(store: ArtefactStore, registered: str) -> None:
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"grid": 32}, "different presets"), ({"labels": "2"}, "labels '2' and the champion against")]
+)
+def test_another_preset_or_label_version_is_refused_with_its_reason(
+    store: ArtefactStore, registered: str, changed: dict, said: str
+) -> None:
     champion, evaluation, _ = night(store, registered, 0.4)
-    other = publish_evaluation(store, publish_checkpoint(store, "wide"), 0.1, grid=32)
+    other = publish_evaluation(store, publish_checkpoint(store, "other"), 0.1, **changed)
     result = execute(promotion(registered, other, evaluation), promote)
     verdict = read_verdict(store, result.outputs["verdict"])
     assert verdict.decision.ruling.value == "refuse"
-    assert "different presets" in verdict.decision.reason
+    assert said in verdict.decision.reason
     assert store.ref("champion", registered) == champion
 
 
@@ -186,17 +191,21 @@ def test_an_artefact_of_another_kind_is_told(store: ArtefactStore, registered: s
         execute(promotion(registered, checkpoint), promote)
 
 
-def test_an_alias_moved_by_hand_is_put_back_and_said(
-    store: ArtefactStore, registered: str, tracking_uri: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("how", ["moved", "removed"])
+def test_an_alias_moved_or_removed_by_hand_is_put_back_and_said(
+    store: ArtefactStore, registered: str, tracking_uri: str, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
     first, evaluation, _ = night(store, registered, 0.4)
     second, second_evaluation, _ = night(store, registered, 0.1, evaluation)
     client = MlflowClient(tracking_uri, tracking_uri)
     version = client.search_model_versions(f"name='{registered}' and tag.checkpoint='{first}'")[0].version
-    client.set_registered_model_alias(registered, "champion", version)
+    if how == "moved":
+        client.set_registered_model_alias(registered, "champion", version)
+    else:
+        client.delete_registered_model_alias(registered, "champion")
     night(store, registered, 0.6, second_evaluation)
     assert aliased(tracking_uri, registered)["champion"] == second
-    assert "was moved by hand" in capsys.readouterr().err
+    assert f"was {how} by hand" in capsys.readouterr().err
 
 
 def test_a_broken_chain_is_refused(store: ArtefactStore, registered: str) -> None:

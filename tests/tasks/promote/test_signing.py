@@ -23,6 +23,7 @@ from tasks.promote.registry import ModelRegistry
 from tasks.promote.signing import key_path, make_key, signing_key, trusted_champion
 from tasks.stage import execute
 from tasks.store import ArtefactStore
+from tasks.store.blobs import key as key_of
 from tasks.tracking import NullRun
 from tests.promotions import aliased, night, promotion, publish_checkpoint, publish_evaluation
 from tests.published import checkpoint
@@ -157,6 +158,40 @@ def test_the_champion_of_the_store_is_checked_before_it_predicts(
     monkeypatch.setattr(ArtefactStore, "ref", without_signature(ArtefactStore.ref))
     with pytest.raises(DataError, match=f"{id} is not signed"):
         open_network(CHAMPION, "cpu", False)
+
+
+def test_a_checkpoint_by_its_id_is_checked_once_the_gate_has_judged_it(
+    store: ArtefactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = checkpoint(store, tmp_path)
+    assert "never judged by the gate" in open_network(id, "cpu", False).note
+    execute(promotion("backsight", publish_evaluation(store, id, 0.2)), promote)
+    assert open_network(id, "cpu", False).note == ""
+    with monkeypatch.context() as unsigned, pytest.raises(DataError, match=f"{id} is not signed: its signature is"):
+        unsigned.setattr(ArtefactStore, "ref", without_signature(ArtefactStore.ref))
+        open_network(id, "cpu", False)
+    make_key(tmp_path / "theirs.key")
+    monkeypatch.setenv("BACKSIGHT_PUBLIC_KEY", str(tmp_path / "theirs.pub"))
+    for name in (id, CHAMPION):
+        with pytest.raises(DataError, match="not among those trusted here"):
+            open_network(name, "cpu", False)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "config.json"])
+def test_a_tampered_file_of_the_champion_is_refused_before_it_predicts(
+    store: ArtefactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    id = checkpoint(store, tmp_path)
+    execute(promotion("backsight", publish_evaluation(store, id, 0.2)), promote)
+    key = key_of(store.manifest(id).blobs[name])
+    sound = store.bucket.get(key).data
+    store.bucket.put(key, sound[:-1] + bytes([sound[-1] ^ 1]))
+    # Another machine, whose cache holds no sound copy.
+    monkeypatch.setenv("BACKSIGHT_PUBLIC_KEY", str(signature.trusted_keys()))
+    monkeypatch.setenv("BACKSIGHT_HOME", str(tmp_path / "other"))
+    for asked in (CHAMPION, id):
+        with pytest.raises(DataError, match="SHA-256"):
+            open_network(asked, "cpu", False)
 
 
 def without_signature(original: Callable) -> Callable:

@@ -30,7 +30,8 @@ def in_the_gates_order(errors: np.ndarray, scene: np.ndarray, order: list[str]) 
 
 @pytest.mark.parametrize("error", [0.1, 0.2, 0.26, 0.3, 0.45])
 def test_one_rehearsed_night_is_what_the_gate_says_of_it(error: float) -> None:
-    plan = plan_rows(scenes=20)
+    # One keyframe, so that a pair is a view, as in the rehearsal.
+    plan = plan_rows(scenes=20, views=40, keyframes=1)
     mine, theirs = scores(plan, error, 1), scores(plan, 0.3, 2)
     decision = decide(Contestant("", plan, mine, 16, ""), Contestant("", plan, theirs, 16, ""), POLICY, 5)
     order = order_of(plan.scene.tolist(), 5)
