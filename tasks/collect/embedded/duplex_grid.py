@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.collect.embedded.navigation import CELL, RADIUS, GridField, NavigationGrid, pulled
+from tasks.collect.embedded.navigation import ABOVE, CELL, RADIUS, GridField, NavigationGrid, pulled
 from tasks.collect.embedded.stairs import Stairs
 from tasks.collect.simulator import DistanceField, Points
 
@@ -108,11 +108,16 @@ class DuplexGrid:
         return floor, *(self.upper if floor else self.lower).nearest_free(point)
 
     def field(self, goal: Points, reach: float = np.inf) -> DuplexField:
-        """Distances to `goal` ([3]; the nearest free cell of its floor stands for it), up to `reach` metres."""
+        """Distances to `goal` ([3]; the nearest free cell of its floor stands for it), up to `reach` metres.
+
+        inf everywhere for a goal that is on neither floor.
+        """
         from scipy.sparse.csgraph import dijkstra
 
-        start = int(self.numbers[self.nearest_free(goal)])
-        lengths = dijkstra(self.graph, directed=False, indices=start, limit=reach)
+        start = self.nearest_free(goal)
+        lengths = np.full(self.graph.shape[0], np.inf)
+        if self.lower.stands_for(start[1:], goal) and abs(goal[1] - self.grounded(goal[None])[0, 1]) <= ABOVE:
+            lengths = dijkstra(self.graph, directed=False, indices=int(self.numbers[start]), limit=reach)
         # The number -1 of cells that are not free reads the last entry: inf.
         return DuplexField(self, np.append(lengths, np.inf)[self.numbers])
 

@@ -17,6 +17,8 @@ CELL = 0.05
 """Side of a cell in metres."""
 RADIUS = 0.18
 """The agent's radius in metres."""
+ASIDE, ABOVE = 0.5, 1.3
+"""Metres along the floor and in height by which a goal may miss the floor; what misses it by more has no way to it."""
 
 MOVES = [
     (dz, dx)
@@ -105,14 +107,21 @@ class NavigationGrid:
         return shifted
 
     def field(self, goal: Points, reach: float = np.inf) -> GridField:
-        """Distances to `goal` ([3]; the nearest free cell stands for it), up to `reach` metres."""
+        """Distances to `goal` ([3]; the nearest free cell stands for it), up to `reach` metres.
+
+        inf everywhere for a goal that is not on this floor.
+        """
         from scipy.sparse.csgraph import dijkstra
 
-        start = self.nearest_free(goal)
-        lengths = dijkstra(self.graph, directed=False, indices=int(self.numbers[start]), limit=reach)
-        field = np.full(self.shape, np.inf)
-        field[self.free] = lengths
+        start, field = self.nearest_free(goal), np.full(self.shape, np.inf)
+        if self.stands_for(start, goal) and abs(goal[1] - self.height) <= ABOVE:
+            field[self.free] = dijkstra(self.graph, directed=False, indices=int(self.numbers[start]), limit=reach)
         return GridField(self, field)
+
+    def stands_for(self, cell: tuple[int, int], point: Points) -> bool:
+        """Whether a cell is near enough to a point ([3]) to stand for it."""
+        place = self.point_of(*np.array(cell)[:, None])[0]
+        return float(np.hypot(*(place - point)[[0, 2]])) <= ASIDE
 
     def nearest_free(self, point: Points) -> tuple[int, int]:
         """Row and column of the free cell nearest to a point ([3])."""

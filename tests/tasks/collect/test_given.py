@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from tasks.collect.camera import yaw_quaternion
 from tasks.collect.dataset import collect_into
 from tasks.collect.embedded.simulator import EmbeddedSimulator
-from tasks.collect.following import follow
+from tasks.collect.following import UNREACHABLE, follow
 from tasks.collect.given import GivenEpisode, chosen_episodes, read_episodes
 from tasks.collect.schedule import scenes_of, shards_of
 from tasks.collect.spec import CollectPlan, EpisodeFile, Split, SplitPlan
@@ -100,6 +100,13 @@ def test_walks_follow_the_reference_path(simulator: EmbeddedSimulator, tmp_path:
     assert follow(simulator, Manner(10, 0.25, np.radians(15)), given) == "longer than collect.steps"
     away = GivenEpisode(**{**vars(given), "start": (99.0, 0.0, 99.0)})
     assert follow(simulator, Manner(300, 0.25, np.radians(15)), away) == "unreachable goal"
+
+
+def test_a_goal_off_the_floor_is_unreachable(simulator: EmbeddedSimulator, tmp_path: Path) -> None:
+    entry = public(bent_path(simulator), 0.7)
+    entry["goals"][0]["position"][0] += 40
+    (episode,) = read_episodes(write(tmp_path / "train.json.gz", [entry]))
+    assert follow(simulator, Manner(200, 0.25, np.radians(15)), episode) == UNREACHABLE
 
 
 def test_a_public_file_becomes_a_dataset(simulator: EmbeddedSimulator, tmp_path: Path) -> None:

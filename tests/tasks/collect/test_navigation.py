@@ -100,3 +100,11 @@ def test_moves_cover_half_of_the_directions_once() -> None:
     directions = {np.arctan2(dz, dx) for dz, dx in MOVES}
     assert len(MOVES) == 16 == len(directions)
     assert not {(-dz, -dx) for dz, dx in MOVES} & set(MOVES)
+
+
+def test_a_goal_beside_the_floor_is_walked_to_and_one_far_from_it_is_not() -> None:
+    starts = np.stack([point(0, 0), point(3, 2)])
+    rim = EMPTY.field(point(3.8, 0)).at(starts)
+    assert np.isfinite(rim).all() and np.allclose(EMPTY.field(point(4.2, 0)).at(starts), rim, atol=0.02)
+    for lost in (point(6, 0), point(40, -40), np.array([0.0, 2.9, 0.0])):
+        assert np.isinf(EMPTY.field(lost).at(starts)).all()
