@@ -38,7 +38,7 @@ def pool_of(settings: LaunchSettings, home: Path) -> WorkPool:
     """The pool of the settings' profile; a `UsageError` where the flow runs' image is not named."""
     match settings.profile:
         case Profile.LOCAL:
-            return WorkPool(POOL, "process", None, {"command": f"{sys.executable} {ENGINE}"})
+            return WorkPool(POOL, "process", None, {"command": f"{sys.executable} -m flows.engine"})
         case Profile.CONTAINER:
             image = _flow_image(settings)
             variables = {**settings.variables(), "BACKSIGHT_HOME": str(home)}
