@@ -35,12 +35,27 @@ def english(steps: list[Step], style: str, rng: np.random.Generator) -> str:
 
 
 def for_style(steps: list[Step], style: str) -> list[Step]:
-    """The steps that a style tells; who has just been told to enter a room need not hear its name again to stop."""
-    told = [step for step in steps if style != "terse" or step.kind != "pass"]
+    """The steps that a style tells.
+
+    Of what is left out between them, two equal turns are one; who has just been told to enter a room need not hear its
+    name again to stop; and of two rooms of a kind, one after the other, the second is the next.
+    """
+    told, entered = list[Step](), ""
+    for step in steps:
+        if (style == "terse" and step.kind == "pass") or (step.kind == "turn" and told and same_turn(told[-1], step)):
+            continue
+        told.append(replace(step, side="next") if step.kind == "enter" and step.room == entered else step)
+        if step.kind in ("enter", "back", "climb"):
+            entered = step.room
     last, before = told[-1], told[-2] if len(told) > 1 else None
     if last.kind == "stop" and before is not None and (before.kind, before.room) == ("enter", last.room):
         told[-1] = replace(last, room="")
     return told
+
+
+def same_turn(one: Step, other: Step) -> bool:
+    """Whether both are the same turn."""
+    return (one.kind, one.side) == (other.kind, other.side)
 
 
 def capital(text: str) -> str:
@@ -62,7 +77,7 @@ def english_clause(step: Step, style: str, rng: np.random.Generator) -> str:
         way = pick(
             rng, f"go through the {step.through} into", f"walk through the {step.through} to", "enter", "go into"
         )
-        return f"{way} the {english_room(step.room)}"
+        return f"{way} the {'next ' if step.side == 'next' else ''}{english_room(step.room)}"
     if step.kind == "climb":
         return pick(rng, f"go {step.side}stairs", f"walk {step.side} the stairs", f"take the stairs {step.side}")
     if step.kind == "pass":
@@ -132,13 +147,15 @@ def chinese_clause(step: Step, rng: np.random.Generator) -> str:
     if step.kind == "turn":
         return pick(rng, "掉头", "转身") if step.side == "around" else pick(rng, f"向{side}转", f"{side}转")
     if step.kind == "enter":
+        room = f"另一间{room}" if step.side == "next" else room
         way = "房门" if step.through == "door" else chinese_name(step.through)
         return pick(rng, f"穿过{way}进入{room}", f"走进{room}", f"进入{room}")
     if step.kind == "climb":
         way = "上" if step.side == "up" else "下"
         return pick(rng, f"{way}楼", f"沿着楼梯{way}楼", f"走楼梯{way}去")
     if step.kind == "pass":
-        return pick(rng, f"经过{side}边的{thing}", f"从{thing}旁边走过", f"经过{thing}")
+        of = "" if "的" in thing else "的"
+        return pick(rng, f"经过{side}边{of}{thing}", f"从{thing}旁边走过", f"经过{thing}")
     if step.kind == "spin":
         return pick(rng, f"原地向{side}转一圈", "停下来环顾四周")
     if step.kind == "back":

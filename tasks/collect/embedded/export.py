@@ -1,12 +1,14 @@
 """Writes a building as files that habitat-sim loads: GLB, stage config, semantics, and the navigation grid.
 
-`python -m tasks.collect.embedded.export FOLDER SEED [SEED ...]` writes buildings and a scene dataset config with them.
+`python -m tasks.collect.embedded.export FOLDER SCENE [SCENE ...]` writes buildings (7 or b7: a home; h7: a hall; d7: a
+home on two floors) and a scene dataset config with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from numpy.typing import NDArray
 
 from tasks.collect.embedded import glb
 from tasks.collect.embedded.baked import SHEET, BakedMesh
-from tasks.collect.embedded.building import Building, build
+from tasks.collect.embedded.building import Building
 from tasks.collect.embedded.floors import grid_of, write_grid
 from tasks.collect.embedded.materials import NAMES, textures
 from tasks.collect.simulator import SceneGraph
+from tasks.errors import UsageError
 
 DESCRIPTOR_TITLE = "HM3D Semantic Annotations"
 DATASET_CONFIG = "buildings.scene_dataset_config.json"
@@ -125,16 +128,26 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Write buildings by seed."""
+    """Write buildings by their scene ids."""
     parser = argparse.ArgumentParser(
         prog="python -m tasks.collect.embedded.export", description="Write buildings for habitat-sim."
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("seeds", type=int, nargs="+")
+    parser.add_argument("scenes", nargs="+", metavar="SCENE", help="a seed (7, b7), a hall's (h7), a duplex's (d7)")
     parser.add_argument("--rooms", type=int, nargs=2, default=(4, 10), metavar=("FEWEST", "MOST"))
     args = parser.parse_args(argv)
-    for seed in args.seeds:
-        print(export(build(seed, tuple(args.rooms)), f"b{seed}", args.folder))
+    from tasks.collect.embedded.simulator import building_of
+
+    try:
+        fewest, most = args.rooms
+        if not 4 <= fewest <= most <= 20:
+            raise UsageError(f"--rooms {fewest} {most} must be ordered and lie within 4..20.")
+        for scene in args.scenes:
+            name = f"b{scene}" if scene.isdigit() else scene
+            print(export(building_of(name, (fewest, most)), name, args.folder))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
     write_json(args.folder / DATASET_CONFIG, {"stages": {"paths": {".json": ["*.stage_config.json"]}}})
     return 0
 

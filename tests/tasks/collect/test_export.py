@@ -127,6 +127,11 @@ def test_what_is_wrong_is_named(config: Path, tmp_path: Path, damage: str) -> No
     assert "\n" not in str(caught.value)
 
 
-def test_the_command_writes_a_scene_dataset(tmp_path: Path) -> None:
-    assert main([str(tmp_path), "3", "--rooms", "4", "4"]) == 0
+def test_the_command_writes_a_scene_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path), "3", "d1", "--rooms", "4", "4"]) == 0
     assert (tmp_path / "buildings.scene_dataset_config.json").exists() and (tmp_path / "b3.stage_config.json").exists()
+    assert (tmp_path / "d1.navigation.upper.png").exists(), "a home on two floors"
+    capsys.readouterr()
+    for wrong in (["x7"], ["3", "--rooms", "9", "5"]):
+        assert main([str(tmp_path), *wrong]) == 2
+        assert capsys.readouterr().err.startswith("error: ")

@@ -153,6 +153,25 @@ def test_turns_are_gathered_and_named() -> None:
     assert [step.side for step in back] == ["around"]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_told_as_if_it_were_told_twice(seed: int) -> None:
+    chair = thing(1, 1.0, 1.0)
+    steps = [
+        Step("turn", 0, "left"), Step("pass", 3, "left", chair), Step("turn", 5, "left"),
+        Step("enter", 6, room="bedroom", through="door"), Step("enter", 9, room="bedroom", through="door"),
+        Step("back", 12), Step("enter", 13, room="bedroom", through="door"), Step("stop", 14, room="bedroom"),
+    ]  # fmt: skip
+    terse, told = (
+        english(steps, "terse", np.random.default_rng(seed)),
+        chinese(steps, "terse", np.random.default_rng(seed)),
+    )
+    assert terse.lower().count("left") == 1 and told.count("左") == 1
+    assert terse.count("the next bedroom") == 1 and terse.count("the bedroom") == 2 and terse.endswith(" there.")
+    assert told.count("另一间卧室") == 1 and told.endswith("停下。")
+    plain = english(steps, "plain", np.random.default_rng(seed)).lower()
+    assert plain.count("turn left") + plain.count("take a left") == 2, "what lies between is told, so both turns are"
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_phrasings_differ_by_seed_but_not_in_what_they_say(style: str) -> None:
     steps = [Step("turn", 0, "left"), Step("enter", 4, room="kitchen", through="door"), Step("stop", 9, room="kitchen")]
