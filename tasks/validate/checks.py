@@ -66,7 +66,7 @@ def all_checks(thresholds: Thresholds, agent: Limits, strata: list[str], splits:
         *pose_checks(thresholds, agent),
         *world_checks(thresholds),
         *story_checks(thresholds),
-        *split_checks(),
+        *split_checks(thresholds),
         *balance_checks(thresholds),
     ]
 
@@ -113,6 +113,13 @@ def frame_checks(t: Thresholds) -> list[Check]:
     walks = [
         ("detail", p.detail, None, "its pictures are blurred"),
         ("blocks", None, p.blocks, "its pictures were coded as JPEG"),
+        ("grain", None, p.grain, "its pictures are noisy"),
+        ("dead", None, p.dead, "pixels stand still while its camera moves"),
+        ("channels", p.channels, None, "its colour channels fit better in another order"),
+        ("unusual", None, p.unusual, "its colours are unlike those of equal things elsewhere"),
+        ("colourless", None, p.colourless, "its pictures have no colours"),
+        ("outlines", p.outlines, None, "things in its pictures lie elsewhere than their labels"),
+        ("levels", p.levels, None, "its depth has so few values that 8 bits could hold them"),
         ("frozen", None, p.frozen, "its camera is frozen: pictures repeat while it moves"),
     ]
     return [*(between("frames", "frames", *f) for f in frames), *(between("episodes", "frames", *w) for w in walks)]
@@ -133,6 +140,7 @@ def pose_checks(t: Thresholds, agent: Limits) -> list[Check]:
     walks = [
         ("stuck", None, p.stuck, "the agent is stuck"),
         ("acted", p.acted, None, "poses do not follow from the actions"),
+        ("ends", 1, 1, "its last action is not the only stop"),
     ]
     return [*(between("frames", "poses", *f) for f in frames), *(between("episodes", "poses", *w) for w in walks)]
 
@@ -158,19 +166,27 @@ def story_checks(t: Thresholds) -> list[Check]:
         ("words", fewest, most, "its instruction is empty or endless"),
         ("instruction_matches", 1, 1, "index and episode file tell different instructions"),
         ("grounded", t.story.grounded, None, "its instruction names what the walk never sees"),
+        ("reached", t.story.reached, None, "its instruction names what the walk never comes near"),
+        ("familiar", t.story.familiar, None, "its instruction is in words that no other uses"),
+        ("manner", t.story.manner, None, "its instruction tells of another manner of walking than its stratum"),
         ("as_told", 1, 1, "it is not walked as its stratum says"),
+        ("filed", 1, 1, "the episode file tells of another walk"),
     ]
     return [between("episodes", "instructions", *walk) for walk in walks]
 
 
-def split_checks() -> list[Check]:
+def split_checks(t: Thresholds) -> list[Check]:
     """Scenes in one split each, nothing recorded twice."""
+    likeness = t.likeness
     walks = [
         ("scene_known", 1, 1, "its scene is not described"),
         ("split_fits", 1, 1, "its split is not its scene's"),
         ("scene_groups", 1, 1, "its scene is in two splits"),
         ("leaked", 0, 0, "frames of it are also in another split"),
         ("copies", 0, 0, "it repeats another episode"),
+        ("alike", None, likeness.copy_of, "it shows what another episode shows"),
+        ("alike_elsewhere", None, likeness.leak, "an episode of another split shows what it shows"),
+        ("alike_later", None, likeness.copy_of, "another episode shows what it shows", Severity.WARN),
     ]
     return [between("episodes", "splits", *walk) for walk in walks]
 

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.validate.pictures import luminance
 from tasks.validate.walks import Walk
 
 POINTS_A_SIDE = 32
@@ -72,7 +71,7 @@ def compare(walk: Walk, near: float, share: float) -> dict[str, float]:
     through = inside & (at(low, carried.target) > carried.z + tolerance)
     hidden = inside & (at(high, carried.target) < carried.z - tolerance)
     agrees = inside & ~through & ~hidden
-    grey = np.stack([cv2.blur(image, (3, 3)) for image in luminance(walk.rgb)]).reshape(len(walk.rgb), -1)
+    grey = np.stack([cv2.blur(image, (3, 3)) for image in walk.grey]).reshape(len(walk.rgb), -1)
     ids = walk.semantic.reshape(len(walk.semantic), -1)
     same_label = at(ids[1:], carried.target) == ids[:-1, carried.origin]
     kept = float(same_label[agrees].mean()) if agrees.any() else float("nan")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tasks.validate.checks import all_checks, limits
 from tasks.validate.gate import decide, rejected_of
 from tasks.validate.judge import Report, judge
-from tasks.validate.measure import measure
+from tasks.validate.measure import Measures, measure
 from tasks.validate.quality import Quality, check_results, statistics
 from tasks.validate.reading import Dataset
 from tasks.validate.spec import Thresholds
@@ -24,7 +24,11 @@ def examine(
     """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
     # The library takes seconds to import: it does so while the walks are measured.
     threading.Thread(target=import_library, daemon=True).start()
-    measures = measure(dataset, thresholds, workers, advance)
+    return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance))
+
+
+def concluded(dataset: Dataset, thresholds: Thresholds, measures: Measures) -> tuple[Quality, list[Report]]:
+    """The report on a dataset whose walks are measured."""
     checks = all_checks(thresholds, limits(thresholds, dataset.plan), STRATA, SPLITS)
     checked = tables(dataset, measures)
     reports = judge(checked, checks)

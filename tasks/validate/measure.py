@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.validate import consistency, motion, pictures, places, story
+from tasks.validate import colours, consistency, likeness, motion, pictures, places, story
 from tasks.validate.pictures import Columns
 from tasks.validate.reading import Dataset, Rows
 from tasks.validate.spec import Thresholds
@@ -45,12 +45,18 @@ class Measures:
     episodes: list[dict[str, Any]] = field(default_factory=list)
     prints: dict[str, set[bytes]] = field(default_factory=dict)
     """Episode -> digests of its pictures and depths: equal views of two episodes were recorded once."""
+    marks: dict[str, likeness.Marks] = field(default_factory=dict)
+    """Episode -> hashes of its frames, alike where views are alike."""
+    palettes: dict[str, colours.Palette] = field(default_factory=dict)
+    """Episode -> mean colours of what it sees."""
 
     def add(self, other: Measures) -> None:
         """Take in what another worker measured."""
         self.frames += other.frames
         self.episodes += other.episodes
         self.prints |= other.prints
+        self.marks |= other.marks
+        self.palettes |= other.palettes
 
 
 def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]) -> Measures:
@@ -60,8 +66,6 @@ def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Cal
     for done in done_jobs(jobs, workers):
         found.add(done)
         advance(len(done.episodes))
-    found.frames.sort(key=lambda row: (row["episode"], row["frame"]))
-    found.episodes.sort(key=lambda row: str(row["episode"]))
     return found
 
 
@@ -93,7 +97,10 @@ def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
 def measure_job(job: Job) -> Measures:
     """Measure the walks of one job."""
     found = Measures()
-    with job.shard.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as shard:
+    with job.shard.open("rb") as file:
+        # An empty file cannot be mapped; its walks are unreadable like those of any other truncated one.
+        whole = job.shard.stat().st_size > 0
+        shard = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b""
         for rows in job.walks:
             measure_walk(read_walk(shard, rows, job.size), rows, job, found)
     return found
@@ -102,7 +109,8 @@ def measure_job(job: Job) -> Measures:
 def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
     """Add the rows of one walk to `found`."""
     scene = job.scenes.get(rows["scene"][0], {})
-    seen = {**pictures.light_and_detail(walk), **pictures.depths(walk), **pictures.labels(walk, known_ids(scene))}
+    sighted = pictures.sightings(walk)
+    seen = {**pictures.light_and_detail(walk), **pictures.depths(walk), **pictures.labels(sighted, known_ids(scene))}
     moved = motion.steps(walk.pose)
     frames: Columns = {
         "intact": walk.intact.astype(float),
@@ -114,11 +122,15 @@ def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
     names, columns = list(frames), np.stack(list(frames.values()), axis=1).tolist()
     for number, values in zip(rows["frame"], columns, strict=True):
         found.frames.append({"episode": walk.episode, "frame": number, **dict(zip(names, values, strict=True))})
-    found.episodes.append({"episode": walk.episode, **of_the_walk(walk, frames, rows, scene, job)})
+    found.episodes.append({"episode": walk.episode, **of_the_walk(walk, frames, rows, sighted, scene, job)})
     found.prints[walk.episode] = fingerprints(walk, frames)
+    found.marks[walk.episode] = likeness.marks(walk)
+    found.palettes[walk.episode] = colours.palette(walk)
 
 
-def of_the_walk(walk: Walk, frames: Columns, rows: Rows, scene: dict[str, Any], job: Job) -> dict[str, Any]:
+def of_the_walk(
+    walk: Walk, frames: Columns, rows: Rows, sighted: NDArray[np.float64], scene: dict[str, Any], job: Job
+) -> dict[str, Any]:
     """Columns of the episode's row."""
     t = job.thresholds
     forward = np.array([action == "forward" for action in ("", *walk.actions[:-1])])
@@ -130,9 +142,13 @@ def of_the_walk(walk: Walk, frames: Columns, rows: Rows, scene: dict[str, Any], 
         "frozen": frozen(walk, frames),
         "stuck": float(frames["stuck"][forward].mean()) if forward.any() else 0.0,
         "acted": mean(frames["action_fits"][1:]),
+        "ends": float(walk.actions.index("stop") == len(walk.actions) - 1 if "stop" in walk.actions else False),
+        "grain": middle(frames["grain"]),
+        **(pictures.of_the_sensor(walk) if walk.intact.all() else {}),
         "words": len(instruction.split()),
         **(consistent(walk, scene, t) if is_sound(walk, frames) else {}),
-        "grounded": story.grounded(walk, instruction, scene, job.gazetteer),
+        "grounded": story.grounded(sighted, instruction, scene, job.gazetteer),
+        "reached": story.reached(walk.pose, instruction, scene, job.gazetteer),
         **told(walk, frames, rows["stratum"][0], t),
     }
 
@@ -175,7 +191,7 @@ def frozen(walk: Walk, frames: Columns) -> float:
 
 def fingerprints(walk: Walk, frames: Columns) -> set[bytes]:
     """Digests of each frame's depth and picture; blank frames look alike everywhere and are left out."""
-    told = walk.intact & (frames["contrast"] > 1)
+    told = walk.intact & (frames["contrast"] > 1) & (frames["farthest"] > frames["nearest"])
     images = [image for kind in (walk.depth, walk.rgb) for image in kind[told]]
     return {hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in images}
 

@@ -41,8 +41,10 @@ class Dataset:
     """Sorted by episode and frame."""
     scenes: dict[str, dict[str, Any]]
     """Id -> entry of scenes.json."""
+    entries: dict[str, dict[str, Any]]
+    """Episode -> its entry of the episode file."""
     instructions: dict[str, str]
-    """Episode -> instruction in the episode file."""
+    """Episode -> instruction there."""
     shards: dict[str, Path]
     """Blob name -> file."""
 
@@ -100,6 +102,8 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
     try:
         scenes = json.loads(files["scenes.json"].read_bytes())["scenes"]
         episodes = json.loads(gzip.decompress(files["episodes.json.gz"].read_bytes()))["episodes"]
+        entries = {entry["episode_id"]: entry for entry in episodes}
+        instructions = {name: str(entry["instruction"]["instruction_text"]) for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
         raise DataError(f"{id}: scenes.json or episodes.json.gz is malformed ({error}); collect it again.") from error
     if "size" not in manifest.meta:
@@ -109,7 +113,8 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
         manifest=manifest,
         index=read_index(files["index.parquet"], id),
         scenes={scene["id"]: scene for scene in scenes},
-        instructions={e["episode_id"]: e["instruction"]["instruction_text"] for e in episodes},
+        entries=entries,
+        instructions=instructions,
         shards={name: path for name, path in files.items() if name.startswith("shards/")},
     )
 

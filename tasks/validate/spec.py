@@ -21,6 +21,21 @@ class PictureThresholds(Frozen):
     blocks: float = Field(
         1.45, ge=1, description="Most excess of edges on an 8 px grid (median): more was coded as JPEG."
     )
+    grain: float = Field(20.0, gt=0, description="Most fine detail in the flat parts of a walk: more is noise.")
+    dead: Share = Field(0.02, ge=0, le=1, description="Most pixels that stand still while the camera moves.")
+    channels: float = Field(
+        0.0, description="Least log likelihood ratio of red, green, blue as they stand over any other order of them."
+    )
+    unusual: float = Field(
+        1.0,
+        gt=0,
+        description="Most by which a walk's colours are less probable than the median walk's, in nats a thing.",
+    )
+    colourless: Share = Field(0.9, ge=0, le=1, description="Most pixels whose three channels are equal.")
+    outlines: float = Field(
+        0.55, ge=0, description="Least strength of edges where labels change, compared with the median walk's."
+    )
+    levels: int = Field(257, ge=0, description="Fewest different depths in three frames: fewer were stored in 8 bits.")
     frozen: Share = Field(
         0.02, ge=0, le=1, description="Most frames that repeat the one before although the camera moved."
     )
@@ -56,7 +71,7 @@ class WorldThresholds(Frozen):
     through: Share = Field(0.01, ge=0, le=1, description="Most carried points behind which the next frame looks.")
     labels: Share = Field(0.94, ge=0, le=1, description="Fewest confirmed points that keep their object.")
     light: float = Field(
-        0.5, ge=0, description="Most change of light along carried points, as a share of that on the spot."
+        0.4, ge=0, description="Most change of light along carried points, as a share of that on the spot."
     )
     shift: float = Field(0.0, description="Most that pictures one frame earlier or later may fit better.")
     slack: float = Field(0.08, ge=0, description="A point this near to its object's box, in metres, lies in it.")
@@ -75,8 +90,24 @@ class StoryThresholds(Frozen):
     back: float = Field(
         0.45, gt=0, description="`revisit` and `loop` end so near to their start, in metres; others do not."
     )
-    loop_area: float = Field(0.05, ge=0, description="`loop` encloses at least so much, in m².")
-    revisit_area: float = Field(1.0, ge=0, description="`revisit` encloses at most so much, in m².")
+    retraced: tuple[float, float] = Field(
+        (0.05, 0.65),
+        description="Metres between the way back and the way out, on average: least of `loop`, most of `revisit`.",
+    )
+    manner: float = Field(
+        1.0, description="Least log likelihood ratio of an instruction's words under its stratum over any other."
+    )
+    familiar: Share = Field(0.6, ge=0, le=1, description="Fewest pairs of words in it that other instructions use.")
+    reached: Share = Field(
+        0.9, ge=0, le=1, description="Fewest named things that the walk comes near, and named rooms that it enters."
+    )
+
+
+class LikenessThresholds(Frozen):
+    """How much walks may look alike, by perceptual hashes of their frames."""
+
+    copy_of: Share = Field(0.35, ge=0, le=1, description="Most views that another walk of the same splits shows too.")
+    leak: Share = Field(0.3, ge=0, le=1, description="Most views that a walk of another split shows too.")
 
 
 class GateThresholds(Frozen):
@@ -94,6 +125,7 @@ class Thresholds(Frozen):
     poses: PoseThresholds = PoseThresholds()
     world: WorldThresholds = WorldThresholds()
     story: StoryThresholds = StoryThresholds()
+    likeness: LikenessThresholds = LikenessThresholds()
     gate: GateThresholds = GateThresholds()
 
 

@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.validate.spec import StoryThresholds
-from tasks.validate.walks import Walk
+
+SEEN = 0.003
+"""Share of a frame that an object must fill to count as seen."""
+REACH = 2.3
+"""Metres from a thing's side within which a walk is near it."""
 
 
 def course(pose: NDArray[np.float64], left: NDArray[np.float64]) -> dict[str, float]:
     """Shape of a walk of [N, 4, 4] poses and [N] degrees turned to the left: what tells the strata apart.
 
     `spin`: most degrees turned one way without leaving the spot · `most_spin`: what turning all the time would give ·
-    `back`: metres between both ends · `extent`: metres of the place farthest from the start · `area`: m² enclosed.
+    `back`: metres between both ends · `extent`: metres of the place farthest from the start · `area`: m² enclosed ·
+    `retraced`: metres by which the way back lies beside the way out, on average.
     """
     place = pose[:, [0, 2], 3]
     from_start = np.linalg.norm(place - place[0], axis=1)
@@ -28,6 +33,7 @@ def course(pose: NDArray[np.float64], left: NDArray[np.float64]) -> dict[str, fl
         "back": float(from_start[-1]),
         "extent": float(from_start.max()),
         "area": float(abs(np.dot(x, np.roll(z, -1)) - np.dot(z, np.roll(x, -1))) / 2),
+        "retraced": retraced(place, int(from_start.argmax())),
     }
 
 
@@ -38,11 +44,19 @@ def is_as_told(stratum: str, course: dict[str, float], t: StoryThresholds) -> bo
         case "look_around":
             return course["spin"] >= min(t.spin, t.spun * course["most_spin"])
         case "revisit":
-            return returns and course["area"] <= t.revisit_area
+            return returns and course["retraced"] <= t.retraced[1]
         case "loop":
-            return returns and course["area"] >= t.loop_area
+            return returns and course["retraced"] >= t.retraced[0]
         case _:
             return not returns and course["spin"] < t.spin
+
+
+def retraced(place: NDArray[np.float64], turn: int) -> float:
+    """Metres between places after `turn` and the nearest ones up to it, on average; 0 where there are none after."""
+    out, home = place[: turn + 1], place[turn + 1 :]
+    if not len(home):
+        return 0.0
+    return float(np.linalg.norm(home[:, None] - out[None], axis=2).min(axis=1).mean())
 
 
 def longest_spin(place: NDArray[np.float64], left: NDArray[np.float64]) -> float:
@@ -65,7 +79,8 @@ class Gazetteer:
     @classmethod
     def of(cls, scenes: list[dict[str, Any]]) -> Self:
         """All names that the scenes use; longer ones first, so that `coffee table` is not a `table`."""
-        names = {str(thing.get("category", "")) for scene in scenes for thing in named(scene)}
+        things = [thing for scene in scenes for thing in named(scene)]
+        names = {str(thing.get(key, "")) for thing in things for key in ("category", "name")}
         ordered = sorted((re.escape(name) for name in names if name), key=lambda name: (-len(name), name))
         return cls(re.compile(rf"\b({'|'.join(ordered)})\b") if ordered else None)
 
@@ -79,14 +94,46 @@ def named(scene: dict[str, Any]) -> list[dict[str, Any]]:
     return [*scene.get("rooms", ()), *scene.get("objects", ())]
 
 
-def grounded(walk: Walk, instruction: str, scene: dict[str, Any], gazetteer: Gazetteer) -> float:
-    """Share of the things and rooms that an instruction names which the walk has seen; NaN where it names none."""
+def grounded(sighted: NDArray[np.float64], instruction: str, scene: dict[str, Any], gazetteer: Gazetteer) -> float:
+    """Share of the things and rooms that an instruction names which the walk has seen; NaN where it names none.
+
+    `sighted`: [frames, ids] share of each frame that each object fills.
+    """
     mentions = gazetteer.mentions(instruction)
     if not mentions:
         return float("nan")
-    seen = set(np.unique(walk.semantic).tolist())
+    seen = set(np.flatnonzero(sighted.max(axis=0) >= SEEN).tolist())
     things = [thing for thing in scene.get("objects", ()) if thing["id"] in seen]
     rooms = {thing.get("room") for thing in things}
-    known = {thing["category"] for thing in things}
+    known = {name for thing in things for name in (thing["category"], thing.get("name"))}
     known |= {room["category"] for room in scene.get("rooms", ()) if room["id"] in rooms}
     return sum(mention in known for mention in mentions) / len(mentions)
+
+
+def reached(pose: NDArray[np.float64], instruction: str, scene: dict[str, Any], gazetteer: Gazetteer) -> float:
+    """Share of the things and rooms that an instruction names which [N, 4, 4] poses come near, or enter.
+
+    NaN where it names none, or poses are not finite.
+    """
+    mentions = gazetteer.mentions(instruction)
+    if not mentions or not np.isfinite(pose).all():
+        return float("nan")
+    place = pose[:, [0, 2], 3]
+    near = set()
+    for thing in scene.get("objects", ()):
+        centre, half = np.array(thing["centre"])[[0, 2]], max(thing["size"][0], thing["size"][2]) / 2
+        if np.linalg.norm(place - centre, axis=1).min() <= REACH + half:
+            near |= {thing["category"], thing.get("name")}
+    for room in scene.get("rooms", ()):
+        if holds(np.array(room["polygon"]), place).any():
+            near.add(room["category"])
+    return sum(mention in near for mention in mentions) / len(mentions)
+
+
+def holds(polygon: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[N] whether a polygon [K, 2] holds points [N, 2] (even-odd rule)."""
+    (x0, z0), (x1, z1) = polygon.T[:, :, None], np.roll(polygon, -1, axis=0).T[:, :, None]
+    x, z = points.T[:, None]
+    crossing = (z0 > z) != (z1 > z)
+    left = x < x0 + (z - z0) / np.where(z1 == z0, 1.0, z1 - z0) * (x1 - x0)
+    return np.asarray((crossing & left).sum(axis=0) % 2 == 1)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.validate.colours import judged
+from tasks.validate.filed import agrees
+from tasks.validate.likeness import likeness
 from tasks.validate.measure import Measures
 from tasks.validate.reading import COLUMNS, Dataset, Rows
+from tasks.validate.wording import familiar, manners
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,11 +31,18 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     import pandas as pd
 
     walks = dataset.walks()
-    episodes = pd.DataFrame(measures.episodes)
+    episodes = pd.DataFrame(sorted(measures.episodes, key=lambda row: str(row["episode"])))
+    frames = pd.DataFrame(sorted(measures.frames, key=lambda row: (row["episode"], row["frame"])))
     known = pd.DataFrame(known_of(dataset, walks, measures))
+    # People who tell the way name what they see from afar; only routes that were put into words name what they pass.
+    people = {name for name, entry in dataset.entries.items() if "source" in (entry.get("info") or {})}
+    episodes.loc[episodes["episode"].isin(people), "reached"] = np.nan
+    # How strong outlines are is the world's own; walks of one dataset compare.
+    if "outlines" in episodes:
+        episodes["outlines"] /= episodes["outlines"].median()
     return {
         "index": index_table(dataset, walks),
-        "frames": pd.DataFrame(measures.frames),
+        "frames": frames,
         "episodes": episodes.merge(known, on="episode", validate="one_to_one"),
     }
 
@@ -64,6 +76,10 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
     for rows in walks:
         groups.setdefault(rows["scene"][0], set()).add(group_of(rows["split"][0]))
     leaked, copies = shared_views(walks, measures)
+    alike = most_alike(walks, measures)
+    channels, unusual = judged(walks, measures.palettes, dataset.scenes)
+    told = [rows["instruction"][0] or "" for rows in walks]
+    words, manner = familiar(told), manners(told, [rows["stratum"][0] for rows in walks])
     return [
         {
             "episode": rows["episode"][0],
@@ -76,8 +92,16 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
             "instruction_matches": float(dataset.instructions.get(rows["episode"][0]) == rows["instruction"][0]),
             "leaked": leaked[rows["episode"][0]],
             "copies": copies[rows["episode"][0]],
+            "alike": alike[i].earlier,
+            "alike_later": alike[i].later,
+            "alike_elsewhere": alike[i].elsewhere,
+            "channels": channels[i],
+            "unusual": unusual[i],
+            "familiar": words[i],
+            "manner": manner[i],
+            "filed": agrees(dataset.entries.get(rows["episode"][0], {}), rows, dataset.size),
         }
-        for rows in walks
+        for i, rows in enumerate(walks)
     ]  # fmt: skip
 
 
@@ -107,6 +131,27 @@ def shared_views(walks: list[Rows], measures: Measures) -> tuple[dict[str, int],
         shared = Counter(other for those in others for other, _ in those if other < name)
         copies[name] = sum(count >= COPY * len(prints) for count in shared.values())
     return leaked, copies
+
+
+@dataclass
+class Alike:
+    """Largest share of a walk's views that some other walk shows too, by who that is."""
+
+    earlier: float = 0.0
+    """A walk of the same splits whose name comes before."""
+    later: float = 0.0
+    elsewhere: float = 0.0
+    """A walk of another group of splits."""
+
+
+def most_alike(walks: list[Rows], measures: Measures) -> list[Alike]:
+    """Of every walk."""
+    found = [Alike() for _ in walks]
+    groups = [group_of(rows["split"][0]) for rows in walks]
+    for (i, other), share in likeness(walks, measures.marks).items():
+        kind = "elsewhere" if groups[i] != groups[other] else "earlier" if other < i else "later"
+        setattr(found[i], kind, max(share, getattr(found[i], kind)))
+    return found
 
 
 def strata_table(dataset: Dataset, accepted: list[Rows]) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from mmap import mmap
 from typing import Any
 
@@ -38,6 +39,13 @@ class Walk:
     """[N, 3, 3] in pixels."""
     actions: tuple[str, ...]
     """N; action i leads from frame i to frame i + 1."""
+
+    @cached_property
+    def grey(self) -> NDArray[np.float32]:
+        """[N, H, W] luminance (ITU-R BT.601), 0..255."""
+        blue_first = np.ascontiguousarray(self.rgb[..., ::-1])
+        rows = blue_first.reshape(-1, *blue_first.shape[2:])
+        return cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY).reshape(self.rgb.shape[:3]).astype(np.float32)
 
 
 def read_walk(shard: bytes | mmap, rows: dict[str, list[Any]], size: tuple[int, int]) -> Walk:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from tests.tasks.validate.further_faults import FURTHER, Fault, as_long, stranger
 from tests.tasks.validate.recordings import Collection, Recording
-
-Plant = Callable[[Recording, Collection], None]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One kind of damage."""
-
-    plant: Plant
-    reason: str
-    """Part of a reason that must be given."""
-    stratum: str | None = None
-    """Stratum of the recording to be damaged, where it matters."""
 
 
 def nan_pose(r: Recording, _: Collection) -> None:
@@ -141,8 +127,7 @@ def swapped_turns(r: Recording, _: Collection) -> None:
 
 
 def labels_of_another(r: Recording, collection: Collection) -> None:
-    other = next(o for o in collection.recordings if o.scene != r.scene and len(o.semantic) >= len(r.semantic))
-    r.semantic = other.semantic[: len(r.semantic)].copy()
+    r.semantic = as_long(stranger(r, collection).semantic, r)
 
 
 def labels_late(r: Recording, _: Collection) -> None:
@@ -157,7 +142,7 @@ def unlabelled(r: Recording, _: Collection) -> None:
     r.semantic[8, :40] = 0
 
 
-def instruction_of_another(r: Recording, collection: Collection) -> None:
+def instruction_of_nowhere(r: Recording, collection: Collection) -> None:
     things = {scene["id"]: {thing["category"] for thing in scene["objects"]} for scene in collection.scenes}
     foreign = sorted(set().union(*things.values()) - things[r.scene])
     r.instruction = r.told = f"Walk past the {foreign[0]} and stop next to the {foreign[-1]}."
@@ -200,7 +185,7 @@ def copied(r: Recording, collection: Collection) -> None:
         o for o in collection.by_stratum(r.stratum) if o.split == r.split and o is not r and o.episode < r.episode
     )
     twin = copy.deepcopy(other)
-    for name in ("scene", "instruction", "told", "actions", "rgb", "depth", "semantic", "pose", "intrinsics"):
+    for name in ("scene", "instruction", "told", "entry", "actions", "rgb", "depth", "semantic", "pose", "intrinsics"):
         setattr(r, name, getattr(twin, name))
 
 
@@ -209,10 +194,11 @@ def undescribed_scene(r: Recording, _: Collection) -> None:
 
 
 def moved_to_another_split(r: Recording, _: Collection) -> None:
-    r.split = "val_unseen"
+    r.split = "sealed" if r.split == "val_unseen" else "val_unseen"
 
 
 FAULTS: dict[str, Fault] = {
+    **FURTHER,
     "NaN pose": Fault(nan_pose, "a pose is not finite"),
     "teleport": Fault(teleport, "the agent teleports"),
     "black frame": Fault(black_frame, "a frame is black"),
@@ -244,7 +230,7 @@ FAULTS: dict[str, Fault] = {
     "labels late": Fault(labels_late, "labels do not agree with depth and poses"),
     "unknown objects": Fault(unknown_objects, "a frame shows objects that its scene does not have"),
     "unlabelled": Fault(unlabelled, "a frame misses its labels"),
-    "instruction of another": Fault(instruction_of_another, "its instruction names what the walk never sees"),
+    "instruction of nowhere": Fault(instruction_of_nowhere, "its instruction names what the walk never sees"),
     "instructions differ": Fault(instruction_differs, "index and episode file tell different instructions"),
     "no instruction": Fault(instruction_empty, "its instruction is empty or endless"),
     "mislabelled stratum": Fault(wrong_stratum, "it is not walked as its stratum says", "forward"),
@@ -253,7 +239,7 @@ FAULTS: dict[str, Fault] = {
     "swapped members": Fault(swapped_members, "a picture cannot be read back whole"),
     "missing frame": Fault(missing_frame, "its frames are not numbered"),
     "frame listed twice": Fault(listed_twice, "a frame is listed twice"),
-    "copied episode": Fault(copied, "it repeats another episode"),
+    "copied episode": Fault(copied, "it repeats another episode", needs_source=True),
     "undescribed scene": Fault(undescribed_scene, "its scene is not described"),
     "leak between splits": Fault(moved_to_another_split, "its scene is in two splits"),
 }

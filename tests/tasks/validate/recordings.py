@@ -34,6 +34,8 @@ class Recording:
     """In the index."""
     told: str
     """In the episode file."""
+    entry: dict[str, Any]
+    """Of the episode file."""
     actions: list[str]
     rgb: np.ndarray
     depth: np.ndarray
@@ -62,9 +64,7 @@ class Collection:
 
 def read_collection(folder: Path, plan: dict[str, Any]) -> Collection:
     """A dataset folder in memory."""
-    told = {
-        e["episode_id"]: e["instruction"]["instruction_text"] for e in unzipped(folder / "episodes.json.gz")["episodes"]
-    }
+    entries = {e["episode_id"]: e for e in unzipped(folder / "episodes.json.gz")["episodes"]}
     table = pq.read_table(folder / "index.parquet").to_pandas()
     shards = {name: (folder / name).read_bytes() for name in table["shard"].unique()}
     recordings = []
@@ -78,7 +78,8 @@ def read_collection(folder: Path, plan: dict[str, Any]) -> Collection:
                 split=first.split,
                 stratum=first.stratum,
                 instruction=first.instruction,
-                told=told[episode],
+                told=entries[episode]["instruction"]["instruction_text"],
+                entry=entries[episode],
                 actions=rows["action"].tolist(),
                 rgb=pictures["rgb"][..., ::-1].copy(),
                 depth=pictures["depth"],
@@ -109,9 +110,14 @@ def write_collection(folder: Path, collection: Collection) -> None:
             for recording in collection.recordings[number : number + 8]:
                 rows += write_recording(tar, name, recording)
     write_index(folder / "index.parquet", sorted(rows, key=lambda row: (row["episode"], row["frame"])))
-    episodes = [{"episode_id": r.episode, "instruction": {"instruction_text": r.told}} for r in collection.recordings]
-    write_gzip(folder / "episodes.json.gz", {"episodes": episodes})
+    write_gzip(folder / "episodes.json.gz", {"episodes": [entry_of(r) for r in collection.recordings]})
     (folder / "scenes.json").write_text(json.dumps({"scenes": collection.scenes}))
+
+
+def entry_of(recording: Recording) -> dict[str, Any]:
+    """The recording's entry of the episode file."""
+    entry = {**recording.entry, "episode_id": recording.episode}
+    return {**entry, "instruction": {"instruction_text": recording.told}}
 
 
 def write_recording(tar: TarWriter, shard: str, recording: Recording) -> list[dict[str, Any]]:

@@ -1,0 +1,153 @@
+"""Whether a walk's colours are those that other walks show of things of the same name: swapped channels, foreign tints.
+
+Colours alone cannot say in which order their channels stand; the world can. Of each thing the mean colour over a walk
+is compared with that of things of the same name (or category, where the name is rare) in all other scenes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.validate.reading import Rows
+from tasks.validate.walks import Walk
+
+Floats = NDArray[np.float64]
+
+POINTS_A_SIDE = 32
+"""Points of a frame whose colour is looked at: a grid of at most so many a side."""
+LEAST_POINTS = 24
+"""Points of a walk that a thing must fill; the mean colour of fewer is too much of an accident."""
+LEAST_SCENES = 4
+"""Other scenes that must show a name before it is compared with them."""
+REFERENCES = 300
+"""Things of one name that a colour is compared with, at most."""
+WIDTH = 0.02
+"""Spread of one thing's colour under light and view, as a share of its lightness."""
+FLOOR = 0.05
+"""Chance that a thing has any colour at all, so that no single one decides."""
+AREA = 0.5
+"""Of the triangle of colours."""
+ORDERS = tuple(permutations(range(3)))
+"""Orders in which three channels can stand; the first is as they should be."""
+
+Palette = dict[int, tuple[float, float, float]]
+"""Object id -> mean red, green and blue over a walk, 0..255."""
+
+
+def palette(walk: Walk) -> Palette:
+    """The mean colour of every thing that fills enough of a walk."""
+    height, width = walk.semantic.shape[1:]
+    stride = max(1, -(-max(height, width) // POINTS_A_SIDE))
+    grid = (slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
+    ids = walk.semantic[grid][walk.intact].ravel()
+    colours = walk.rgb[grid][walk.intact].reshape(-1, 3)
+    counts = np.bincount(ids)
+    sums = np.stack([np.bincount(ids, weights=colours[:, channel]) for channel in range(3)], axis=1)
+    return {
+        int(i): tuple((sums[i] / counts[i]).tolist())
+        for i in np.flatnonzero(counts >= LEAST_POINTS)
+        if i > 0
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Things:
+    """All things of all walks, a row each."""
+
+    walk: NDArray[np.intp]
+    """[T] number of the walk."""
+    scene: NDArray[np.intp]
+    """[T] number of the scene."""
+    name: NDArray[np.intp]
+    """[T] number of the name, like `blue sofa`."""
+    category: NDArray[np.intp]
+    """[T] number of the category, like `sofa`."""
+    chroma: Floats
+    """[T, 3] shares of red, green and blue in the colour's lightness."""
+
+
+def things_of(
+    walks: Sequence[Rows], palettes: Mapping[str, Palette], scenes: Mapping[str, Mapping[str, Any]]
+) -> Things:
+    """What the walks show of things that their scenes describe."""
+    numbers: dict[tuple[str, str], int] = {}
+    rows: list[tuple[int, int, int, int]] = []
+    colours: list[tuple[float, float, float]] = []
+
+    def number(kind: str, name: str) -> int:
+        return numbers.setdefault((kind, name), len(numbers))
+
+    known = {name: {thing["id"]: thing for thing in scene.get("objects", ())} for name, scene in scenes.items()}
+    for i, walk in enumerate(walks):
+        scene = walk["scene"][0]
+        for id, colour in palettes[walk["episode"][0]].items():
+            thing = known.get(scene, {}).get(id)
+            if thing is None or sum(colour) < 3:
+                continue
+            name = str(thing.get("name") or thing["category"])
+            rows.append((i, number("scene", scene), number("name", name), number("category", str(thing["category"]))))
+            colours.append(colour)
+    table = np.array(rows, np.intp).reshape(-1, 4)
+    shares = np.array(colours, float).reshape(-1, 3)
+    return Things(*table.T, chroma=shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9))
+
+
+def evidence(things: Things) -> Floats:
+    """[T, orders] log density of each thing's colour under each order of its channels; NaN where none compares."""
+    found = np.full((len(things.walk), len(ORDERS)), np.nan)
+    for keys in (things.category, things.name):
+        for rows in grouped(keys):
+            scenes = things.scene[rows]
+            if len(np.unique(scenes)) <= LEAST_SCENES:
+                continue
+            stride = -(-len(rows) // REFERENCES)
+            others = rows[::stride]
+            foreign = scenes[:, None] != things.scene[others][None]
+            enough = foreign.sum(axis=1) >= LEAST_SCENES
+            for column, order in enumerate(ORDERS):
+                told = density(things.chroma[rows][:, order], things.chroma[others], foreign)
+                found[rows[enough], column] = told[enough]
+    return found
+
+
+def grouped(keys: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Rows of equal key."""
+    order = np.argsort(keys, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(keys) else []
+
+
+def density(colours: Floats, references: Floats, counts: NDArray[np.bool_]) -> Floats:
+    """[N] log density of colours among references, each spread by `WIDTH`; `counts` [N, M] says which count for which.
+
+    Shares sum to one, so red and blue say all; the density is over their plane.
+    """
+    away = ((colours[:, None, ::2] - references[None, :, ::2]) ** 2).sum(axis=2)
+    kernel = np.where(counts, np.exp(-away / (2 * WIDTH**2)), 0.0) / (2 * np.pi * WIDTH**2)
+    mean = kernel.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    return np.asarray(np.log((1 - FLOOR) * mean + FLOOR / AREA))
+
+
+def judged(
+    walks: Sequence[Rows], palettes: Mapping[str, Palette], scenes: Mapping[str, Mapping[str, Any]]
+) -> tuple[Floats, Floats]:
+    """By walk: how much better its channels fit as they stand than in any other order, and how unusual its colours are.
+
+    The first is a sum of log likelihood ratios over things (below zero: another order fits better), the second by how
+    much the mean log density lies below the median walk's. NaN where nothing could be compared.
+    """
+    things = things_of(walks, palettes, scenes)
+    told = evidence(things)
+    known = ~np.isnan(told[:, 0])
+    walk, told = things.walk[known], told[known]
+    count = np.bincount(walk, minlength=len(walks)).astype(float)
+    sums = np.stack([np.bincount(walk, weights=column, minlength=len(walks)) for column in told.T], axis=1)
+    compared = count > 0
+    order = np.where(compared, sums[:, 0] - sums[:, 1:].max(axis=1), np.nan)
+    usual = np.where(compared, sums[:, 0] / np.maximum(count, 1), np.nan)
+    return order, (np.median(usual[compared]) if compared.any() else 0.0) - usual
