@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flows.launch import LogLine, Notice, Progress, Report
+from flows.live import LiveQuality
 from tasks.progress import clock_time, described
 
 EVERY_SECONDS = 1.0
 """Least time between two changes of one bar."""
+LIVE_SECONDS = 15.0
+"""Least time between two issues of the page of live quality."""
 
 
 class Bars(Protocol):
@@ -41,6 +45,13 @@ class PrefectBars:
         update_progress_artifact(bar, progress=percent, description=description)
 
 
+def publish_page(key: str, page: str, title: str) -> None:
+    """One more issue of a page, as a Markdown artifact of the current flow run."""
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(page, key=key, description=title)
+
+
 @dataclass
 class Board:
     """Shows a task's reports. A server that does not answer costs bars, never the work that they show."""
@@ -50,6 +61,9 @@ class Board:
     warn: Callable[[str], None]
     bars: Bars = field(default_factory=PrefectBars)
     clock: Callable[[], float] = time.monotonic
+    publish: Callable[[str, str, str], None] = publish_page
+    live: LiveQuality = field(default_factory=LiveQuality)
+    _told: float = 0.0
     _drawn: dict[str, tuple[Any, float]] = field(default_factory=dict)
     _silent: bool = False
 
@@ -62,25 +76,44 @@ class Board:
             if report.text.strip():
                 self.say(report.text)
             return
+        self._tell_quality(report)
         bar, last = self._drawn.get(report.label, (None, -EVERY_SECONDS))
         if bar is not None and not finished(report) and self.clock() - last < EVERY_SECONDS:
             return
         self._drawn[report.label] = (self._draw(bar, report), self.clock())
 
-    def _draw(self, bar: Any, report: Progress) -> Any:
-        import httpx
-        from prefect.exceptions import PrefectHTTPStatusError
+    def _tell_quality(self, report: Progress) -> None:
+        """Take in the report's figures; every now and then, and at the end, issue the page that tells how they go."""
+        at = f"{report.done:g} {report.unit} of {report.label}"
+        if not self.live.hear(report.detail, at):
+            return
+        if not finished(report) and self.clock() - self._told < LIVE_SECONDS:
+            return
+        self._told = self.clock()
+        title = f"Live quality of {self.stage}"
+        with self._forgiving():
+            self.publish(slug(f"{self.stage}-live"), self.live.markdown(title, at), title)
 
-        try:
+    def _draw(self, bar: Any, report: Progress) -> Any:
+        with self._forgiving():
             if bar is None:
                 key = slug(report.label if self.stage in report.label else f"{self.stage}-{report.label}")
                 return self.bars.create(key, percent(report), described_in_full(report))
             self.bars.update(bar, percent(report), described_in_full(report))
+        return bar
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """A server that does not answer is told of once."""
+        import httpx
+        from prefect.exceptions import PrefectHTTPStatusError
+
+        try:
+            yield
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             if not self._silent:
                 self.warn(f"Prefect's server took no progress ({type(error).__name__}): the work goes on without bars.")
             self._silent = True
-        return bar
 
 
 def percent(report: Progress) -> float:

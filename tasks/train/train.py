@@ -172,7 +172,7 @@ class StageObserver:
 
     def stepped(self, step: Step) -> None:
         """One more step on the bar."""
-        self.track.advance(step.number - self.track.done, loss=step.loss)
+        self.track.advance(step.number - self.track.done, loss=step.loss, gradient=step.norm)
 
     def recorded(self, record: Record) -> None:
         """Curves in MLflow."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from flows.board import EVERY_SECONDS, Board, described_in_full, percent, result_markdown, slug
 from flows.launch import LogLine, Progress
+from flows.live import LiveQuality
 
 
 @dataclass
@@ -33,10 +34,15 @@ class Scene:
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     bars: PaperBars = field(default_factory=PaperBars)
+    pages: list[str] = field(default_factory=list)
     now: float = 0.0
 
     def board(self) -> Board:
-        return Board("collect", self.said.append, self.warned.append, self.bars, lambda: self.now)
+        return Board("collect", self.said.append, self.warned.append, self.bars, lambda: self.now, self.publish)
+
+    def publish(self, key: str, page: str, title: str) -> None:
+        assert key == "collect-live" and title in page
+        self.pages.append(page)
 
 
 def test_lines_are_logged_and_blank_ones_are_not() -> None:
@@ -93,6 +99,33 @@ def test_the_description_names_work_time_and_detail() -> None:
     report = Progress("walks", 12, 40, "scene", 34.2, {"loss": 0.31})
     assert described_in_full(report) == "walks: 12 of 40 scene · 0:34 to go · loss 0.31"
     assert described_in_full(Progress("walks", 12)) == "walks: 12"
+
+
+def test_the_page_of_live_quality_comes_every_now_and_then_and_names_what_is_unusual() -> None:
+    scene = Scene()
+    board = scene.board()
+    for step in range(60):
+        scene.now = float(step)
+        loss = 50.0 if step == 40 else 2.0 + 0.01 * (step % 7)
+        board.show(Progress("train", step, 60, "steps", detail={"loss": loss, "episode": "b1"}))
+    board.show(Progress("train", 60, 60, "steps", detail={"loss": float("nan")}))
+    assert len(scene.pages) == 4, "at 15, 30, 45 s and at the end"
+    assert "| 0 of 31 | - |" in scene.pages[1]
+    assert "| 1 of 46 | 50 at 40 steps of train |" in scene.pages[2] and "episode" not in scene.pages[2]
+    assert "| 2 of 61 | nan at 60 steps of train |" in scene.pages[3]
+
+
+def test_reports_without_figures_make_no_page() -> None:
+    scene = Scene()
+    scene.board().show(Progress("walks", 10, 10, detail={"episode": "b1"}))
+    assert scene.pages == []
+
+
+def test_a_loss_that_falls_as_losses_do_is_not_unusual() -> None:
+    live = LiveQuality()
+    for step in range(300):
+        live.hear({"loss": 3 * 0.97**step + 0.3 + 0.05 * ((step * 37) % 11) / 11}, str(step))
+    assert live.figures["loss"].unusual == 0
 
 
 @given(done=st.floats(0, 1e9), total=st.none() | st.floats(0, 1e9))
