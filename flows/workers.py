@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from flows.launch.settings import LaunchSettings
 
-LOCAL_PATIENCE = 30.0
-"""Seconds without a worker on one machine, where nothing but `backsight up` brings one back."""
+LOCAL_PATIENCE = 60.0
+"""Seconds without a worker on one machine, where nothing but `backsight up` brings one back; a busy one is late."""
 EVERY = 5.0
 """Seconds between two questions."""
 
