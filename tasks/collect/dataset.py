@@ -142,8 +142,9 @@ def judge(plan: CollectPlan, summary: Summary, asked: set[str], given_up: list[s
         )
     if summary.frames == 0:
         reasons = ", ".join(f"{reason} {count}" for reason, count in summary.rejected.items())
+        files = " of " + ", ".join(file.path for file in plan.episode_files.values()) if plan.episode_files else ""
         raise DataError(
-            f"No walk could be recorded: {summary.missing} episodes were given up, {given_up[0]} the first "
+            f"No walk could be recorded: {summary.missing} episodes{files} were given up, {given_up[0]} the first "
             f"(attempts by reason: {reasons})."
         )
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
+def captions(floors: list[dict[str, Any]]) -> list[str]:
+    """What to write above each floor's plan; nothing where there is but one."""
+    return [""] if len(floors) == 1 else ["Lower floor", *["Upper floor"] * (len(floors) - 1)]
+
+
 def floors_of(scene: dict[str, Any]) -> list[dict[str, Any]]:
     """The scene once for each height on which it has rooms, lowest first."""
     levels = sorted({room.get("floor", 0.0) for room in scene["rooms"]})

@@ -13,7 +13,7 @@ from model.draw.palette import FAINT, INK, PAPER, font
 from model.draw.plan import UNDRAWN, scene_plan
 from tasks.collect.camera import Camera, camera_pose
 from tasks.collect.simulator import Observation, Points, Simulator
-from tasks.collect.storeys import floors_of
+from tasks.collect.storeys import captions, floors_of
 
 WIDTH, MARGIN, GAP, HEADER = 1300, 30, 10, 64
 CAMERA = Camera(320, 240, 90.0)
@@ -28,7 +28,9 @@ SMALLEST = 0.005
 
 def building_sheet(scene: dict[str, Any], title: str, views: Sequence[tuple[str, Any]] = ()) -> Image.Image:
     """The plan of a scene of scenes.json, one below the other for each floor, then `views` (name, [H, W, 3])."""
-    plans = [enlarge(np.asarray(scene_plan(floor, names=True)), WIDTH - 2 * MARGIN) for floor in floors_of(scene)]
+    floors = floors_of(scene)
+    drawn = [scene_plan(floor, names=True, caption=said) for floor, said in zip(floors, captions(floors), strict=True)]
+    plans = [enlarge(np.asarray(plan), WIDTH - 2 * MARGIN) for plan in drawn]
     tile = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
     pictures = [(name, enlarge(picture, tile)) for name, picture in views]
     row = pictures[0][1].height + 24 if pictures else 0

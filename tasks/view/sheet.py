@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from model.draw.overlay import enlarge, overlay
 from model.draw.palette import FAINT, INK, PAPER, RULE, font, keyframe_colour
 from model.draw.plan import scene_plan
-from tasks.collect.storeys import floors_of
+from tasks.collect.storeys import captions, floors_of
 from tasks.view.episode import Recorded
 from tasks.view.truth import Truth
 
@@ -73,10 +73,13 @@ def plan_of(episode: Recorded, truths: Sequence[Truth]) -> Image.Image:
     last = truths[-1] if truths else None
     hfov = 2 * np.degrees(np.arctan(episode.rgb.shape[2] / (2 * episode.intrinsics[0, 0, 0])))
     current = last.current if last else len(episode.actions) - 1
-    floors = [floor for floor in floors_of(episode.scene) if comes_to(floor, episode.poses[:, 1, 3])]
+    floors = floors_of(episode.scene)
+    named = list(zip(floors, captions(floors), strict=True))
+    visited = [(floor, said) for floor, said in named if comes_to(floor, episode.poses[:, 1, 3])]
+    through = " (what of the walk is on the other floor is drawn through)" if len(visited) > 1 else ""
     plans = [
-        scene_plan(floor, episode.poses, last.keyframes if last else (), current, hfov=float(hfov))
-        for floor in floors or [episode.scene]
+        scene_plan(floor, episode.poses, last.keyframes if last else (), current, float(hfov), said and said + through)
+        for floor, said in visited or named[:1]
     ]
     width = max(plan.width for plan in plans)
     whole = Image.new("RGB", (width, sum(plan.height for plan in plans)), PAPER)

@@ -107,6 +107,13 @@ def test_a_goal_off_the_floor_is_unreachable(simulator: EmbeddedSimulator, tmp_p
     entry["goals"][0]["position"][0] += 40
     (episode,) = read_episodes(write(tmp_path / "train.json.gz", [entry]))
     assert follow(simulator, Manner(200, 0.25, np.radians(15)), episode) == UNREACHABLE
+    entry["scene_id"] = simulator.scene
+    file = write(tmp_path / "lost.json.gz", [entry])
+    plan = CollectPlan(
+        train=SplitPlan(scenes=1), episode_files={Split.TRAIN: EpisodeFile(path=str(file))}, rooms=simulator.rooms
+    )
+    with pytest.raises(DataError, match=r"1 episodes of .*lost\.json\.gz were given up.*unreachable goal 1"):
+        collect_into(tmp_path / "out", plan, 0, 1, lambda _: None)
 
 
 def test_a_public_file_becomes_a_dataset(simulator: EmbeddedSimulator, tmp_path: Path) -> None:
