@@ -49,7 +49,7 @@ def findings(decision: Decision, policy: Policy) -> list[list[str]]:
         [
             f"{METRICS[policy.primary].label} (primary)",
             signed(decision.gain),
-            f"more than {needed}",
+            f"more than {needed}; the typical view {100 * decision.trial.reserve:.0f} % more",
             "✓ proven" if won else "not proven",
         ]
     ]
@@ -66,8 +66,8 @@ def course(trial: Trial) -> str:
     return (
         f"The test {STOPS[trial.stop]} after {trial.looks[-1].scenes} scenes; the figures are of {used}. "
         f"A promotion needs evidence of {ratio(trial.needed)} : 1, a night's share of the chance of a false one being "
-        f"{trial.level:.2g}. It counts what the typical view saves beyond {100 * trial.reserve:.0f} %, a reserve for "
-        "losses too rare for the sample to show; the lower bound of the plain mean must be above the minimum too."
+        f"{trial.level:.2g}. Evidence counts what the typical view saves beyond {100 * trial.reserve:.0f} %, a reserve "
+        "for losses too rare for the sample to show; the lower bound of the plain mean must be above the minimum too."
     )
 
 

@@ -83,9 +83,13 @@ def log_ratio(rival: Floats, challenger: Floats) -> Floats:
     return np.asarray(np.clip(np.where(np.isnan(ratio), 0.0, ratio), -MOST_RATIO, MOST_RATIO))
 
 
+LEAST_RESERVE, MOST_RESERVE = 0.125, 0.5
+"""Of the default: a large sample is first looked at when little of it has been seen."""
+
+
 def reserve_for(scenes: int) -> float:
-    """The reserve of a sample of this size. It shrinks as the plain mean's own error does."""
-    return min(0.5, 1 / scenes**0.5)
+    """The reserve of a sample of this size. It shrinks as the plain mean's own error does, within bounds."""
+    return min(MOST_RESERVE, max(LEAST_RESERVE, 1 / scenes**0.5))
 
 
 def advantage(scores: SceneScores, share: float) -> Floats:

@@ -62,7 +62,7 @@ class Policy(Frozen):
         ge=0.0,
         le=0.5,
         description="Share of the rival's error that the typical view must save beyond the minimum, for losses too "
-        "rare for the sample to show; default: one over the square root of the sample's scenes.",
+        "rare for the sample to show; default: one over the square root of the sample's scenes, from .125 to .5.",
     )
     minimum_scenes: int = Field(5, ge=2, description="With fewer held-out scenes nothing is decided.")
     look_every: int = Field(4, ge=1, description="Scenes between two looks of the gate.")

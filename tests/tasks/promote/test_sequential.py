@@ -93,7 +93,7 @@ def test_moments_by_running_sums_are_those_of_the_scenes(gain: np.ndarray) -> No
 
 
 def test_the_reserve_shrinks_as_the_sample_grows() -> None:
-    assert [round(reserve_for(n), 3) for n in (2, 25, 100, 400)] == [0.5, 0.2, 0.1, 0.05]
+    assert [round(reserve_for(n), 3) for n in (2, 25, 50, 400)] == [0.5, 0.2, 0.141, 0.125]
 
 
 def test_a_disaster_that_the_sample_hides_is_covered_by_the_reserve() -> None:
