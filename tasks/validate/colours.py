@@ -25,6 +25,8 @@ LEAST_POINTS = 24
 """Points of a walk that a thing must fill; the mean colour of fewer is too much of an accident."""
 LEAST_SCENES = 4
 """Other scenes that must show a name before it is compared with them."""
+MANY_SCENES = 60
+"""Scenes that a dataset must have before a walk's colours are called unusual in it."""
 REFERENCES = 300
 """Things of one name that a colour is compared with, at most."""
 WIDTH = 0.02
@@ -150,4 +152,5 @@ def judged(
     compared = count > 0
     order = np.where(compared, sums[:, 0] - sums[:, 1:].max(axis=1), np.nan)
     usual = np.where(compared, sums[:, 0] / np.maximum(count, 1), np.nan)
-    return order, (np.median(usual[compared]) if compared.any() else 0.0) - usual
+    many = len({walk["scene"][0] for walk in walks}) >= MANY_SCENES and compared.any()
+    return order, np.median(usual[compared]) - usual if many else np.full(len(walks), np.nan)

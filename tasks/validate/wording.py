@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from math import log
 
-ENOUGH = 20
-"""Episodes from which on their words are compared."""
-ENOUGH_BY_MANNER = 100
-"""Episodes from which on words tell manners apart."""
+ENOUGH = 100
+"""Episodes from which on their words are compared: fewer have not said all that can be said."""
 PRIOR = 5.0
 """Episodes that the words of all manners together weigh in the words of each."""
 MOST = 2.0
@@ -38,7 +36,7 @@ def manners(instructions: Sequence[str], strata: Sequence[str]) -> list[float]:
     """
     manner = [SAME.get(stratum, stratum) for stratum in strata]
     whole = Counter(manner)
-    if len(manner) < ENOUGH_BY_MANNER or len(whole) < 2:
+    if len(manner) < ENOUGH or len(whole) < 2:
         return [float("nan")] * len(manner)
     spoken = [words_and_pairs(text) for text in instructions]
     counts: dict[str, Counter[str]] = {name: Counter() for name in whole}

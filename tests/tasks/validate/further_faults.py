@@ -319,7 +319,7 @@ FURTHER: dict[str, Fault] = {
     "jittered poses": Fault(poses_jittered, "depth, poses and intrinsics do not agree"),
     "scaled poses": Fault(poses_scaled, "does not lie where the scene has it"),
     "camera too high": Fault(camera_higher, "does not lie where the scene has it"),
-    "heading off": Fault(heading_off, "poses do not follow from the actions"),
+    "heading off": Fault(heading_off, "does not lie where the scene has it"),
     "z upwards": Fault(z_up, "the camera is"),
     "principal point off": Fault(centre_off, "depth, poses and intrinsics do not agree"),
     "intrinsics of twice the size": Fault(intrinsics_of_twice_the_size, "depth, poses and intrinsics do not agree"),

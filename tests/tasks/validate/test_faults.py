@@ -17,9 +17,19 @@ from tests.tasks.validate.recordings import Collection, write_collection
 
 SCENE_WIDE = ("leak between splits",)
 """Faults that cost other episodes their place too, and so are planted alone."""
-BY_OTHERS = ("swapped channels", "rotated channels", "inverted colours", "grey pictures", "tinted pictures")
+BY_OTHERS = ("swapped channels", "rotated channels")
 """Faults that are seen by comparison with the other walks, so that most of these must be sound."""
-ALONE = (*SCENE_WIDE, *BY_OTHERS, "near leak", "truncated shard", "loop told as revisit", "revisit told as loop")
+BY_MANY = ("inverted colours", "tinted pictures", "instruction of another", "gibberish", "loop told as revisit",
+           "revisit told as loop")  # fmt: skip
+"""Faults that show, or always show, in large collections alone: `backsight bench faults` has 500 walks for them."""
+ALONE = (*SCENE_WIDE, *BY_OTHERS, *BY_MANY, "near leak", "truncated shard")
+SHARED = {
+    "it repeats another episode",
+    "it shows what another episode shows",
+    "frames of it are also in another split",
+    "an episode of another split shows what it shows",
+}
+"""What sound walks are told whose pictures, depth or poses were planted into others."""
 TOGETHER = [name for name in FAULTS if name not in ALONE]
 
 
@@ -66,14 +76,15 @@ def test_a_planted_fault_is_caught_for_its_reason(halves: list[Planted], name: s
 
 def test_episodes_without_a_fault_are_kept(halves: list[Planted]) -> None:
     for planted in halves:
-        assert planted.quality.rejected.keys() == set(planted.episodes.values())
-        assert planted.quality.accepted == len(planted.all_episodes) - len(planted.episodes)
+        beside = planted.quality.rejected.keys() - set(planted.episodes.values())
+        assert all(set(planted.quality.rejected[episode]) <= SHARED for episode in beside)
+        assert planted.quality.accepted == len(planted.all_episodes) - len(planted.episodes) - len(beside)
 
 
 def test_so_many_faults_are_below_the_gate(halves: list[Planted]) -> None:
     for planted in halves:
         assert not planted.quality.passed
-        told = f"{len(planted.episodes)} of {len(planted.all_episodes)} episodes were rejected"
+        told = f"{len(planted.quality.rejected)} of {len(planted.all_episodes)} episodes were rejected"
         assert told in planted.quality.reasons[0]
 
 

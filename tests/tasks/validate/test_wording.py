@@ -42,7 +42,7 @@ def test_one_manner_alone_is_not_compared() -> None:
 
 
 def test_gibberish_is_in_words_that_nobody_else_uses() -> None:
-    shares = familiar([*(text for text, _ in TOLD[:30]), "klaw tsap eht aofs", "", "stop"])
-    assert min(shares[:30]) > 0.6 and shares[30] == 0
-    assert math.isnan(shares[31]) and math.isnan(shares[32])
+    shares = familiar([*(text for text, _ in TOLD), "klaw tsap eht aofs", "", "stop"])
+    assert min(shares[: len(TOLD)]) > 0.6 and shares[-3] == 0
+    assert math.isnan(shares[-2]) and math.isnan(shares[-1])
     assert all(math.isnan(share) for share in familiar(["walk on", "walk on"]))
