@@ -76,7 +76,7 @@ class Design:
         return np.append(regular, scenes)
 
 
-def log_ratio(rival: Floats, challenger: Floats) -> Floats:
+def log_ratio(rival: np.ndarray, challenger: np.ndarray) -> Floats:
     """ln(rival / challenger) of two errors, cut at `MOST_RATIO`; 0 where both are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(rival) - np.log(challenger)

@@ -50,7 +50,7 @@ def summed(views: Views) -> Nights:
     else:
         champion, challenger = champion * counted, challenger * counted
         pairs = counted.sum(axis=-1).astype(float)
-    ratio = total(log_ratio(champion, challenger)) / np.maximum(pairs, 1)
+    ratio = log_ratio(champion, challenger).sum(axis=-1, dtype=np.float64) / np.maximum(pairs, 1)
     scores = SceneScores(pairs, total(champion), total(challenger), ratio)
     guard = None if views.guard is None else SceneScores(pairs, *(total(errors) for errors in views.guard), ratio)
     return Nights(scores, guard, *naive_statistics(champion, challenger, scores))

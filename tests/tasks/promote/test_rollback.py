@@ -68,8 +68,8 @@ def test_a_second_rollback_undoes_the_first(store: ArtefactStore, two: tuple[Man
 
 
 def test_any_former_champion_can_be_named_by_its_digest(store: ArtefactStore) -> None:
-    first, evaluation = challenge(store, 0.6)
-    _, second = challenge(store, 0.3, evaluation)
+    first, evaluation = challenge(store, 0.5)
+    _, second = challenge(store, 0.25, evaluation)
     challenge(store, 0.1, second)
     assert roll_back(store, NAME, digest(first)[:10], "older but sound").entry.champion == first
 
