@@ -186,9 +186,10 @@ def split_checks(t: Thresholds) -> list[Check]:
         ("copies", 0, 0, "it repeats another episode"),
         ("alike", None, likeness.copy_of, "it shows what another episode shows"),
         ("alike_elsewhere", None, likeness.leak, "an episode of another split shows what it shows"),
-        ("alike_later", None, likeness.copy_of, "another episode shows what it shows", Severity.WARN),
     ]
-    return [between("episodes", "splits", *walk) for walk in walks]
+    shown = "another episode shows what it shows"
+    warned = between("episodes", "splits", "alike_later", None, likeness.copy_of, shown, Severity.WARN)
+    return [*(between("episodes", "splits", *walk) for walk in walks), warned]
 
 
 def balance_checks(t: Thresholds) -> list[Check]:

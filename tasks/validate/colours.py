@@ -97,7 +97,8 @@ def things_of(
             colours.append(colour)
     table = np.array(rows, np.intp).reshape(-1, 4)
     shares = np.array(colours, float).reshape(-1, 3)
-    return Things(*table.T, chroma=shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9))
+    chroma = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
+    return Things(table[:, 0], table[:, 1], table[:, 2], table[:, 3], chroma)
 
 
 def evidence(things: Things) -> Floats:
