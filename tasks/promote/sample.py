@@ -104,7 +104,7 @@ def scene_scores(
         return np.asarray(np.bincount(row[shown], values, len(order)), dtype=np.float64)
 
     (mine, counted), (theirs, _) = summed(challenger), summed(rival)
-    views = by_scene(counted.any(axis=1))
+    views = by_scene(np.any(counted, axis=1).astype(np.float64))
     return SceneScores(
         pairs=by_scene(counted.sum(axis=1)),
         rival=by_scene(theirs),

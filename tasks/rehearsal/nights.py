@@ -52,7 +52,10 @@ def summed(views: Views) -> Nights:
         pairs = counted.sum(axis=-1).astype(float)
     ratio = log_ratio(champion, challenger).sum(axis=-1, dtype=np.float64) / np.maximum(pairs, 1)
     scores = SceneScores(pairs, total(champion), total(challenger), ratio)
-    guard = None if views.guard is None else SceneScores(pairs, *(total(errors) for errors in views.guard), ratio)
+    guard = None
+    if views.guard is not None:
+        theirs, mine = views.guard
+        guard = SceneScores(pairs, total(theirs), total(mine), ratio)
     return Nights(scores, guard, *naive_statistics(champion, challenger, scores))
 
 
