@@ -113,7 +113,6 @@ def test_a_model_is_kept_and_loads(client: MlflowClient, tmp_path: Path) -> None
     uri = run.model("network", tmp_path / "model", {"kld": 0.25})
     run.end()
     assert uri and uri.startswith("models:/")
-    mlflow.set_tracking_uri(client.tracking_uri)
     assert mlflow.pyfunc.load_model(uri).predict(["ab"]) == ["abab"]
     (model,) = client.search_logged_models([last_run(client).info.experiment_id])
     assert model.source_run_id == run.id and model.metrics and model.metrics[0].value == 0.25
