@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -165,7 +166,6 @@ def plant(clean: Clean, kind: str, fault: Fault, share: float, taken: set[str]) 
 
 def write_planted(folder: Path, clean: Clean, victims: list[Recording]) -> dict[str, Path]:
     """The victims' shard, and index and episode file of all walks with theirs in place."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = pa.array([victim.episode for victim in victims])
     kept = clean.dataset.index.filter(pc.invert(pc.is_in(clean.dataset.index.column("episode"), value_set=names)))
     with TarWriter(folder / "planted.tar") as tar:
@@ -201,15 +201,17 @@ def tried(folder: Path, clean: Clean, plan: CollectPlan, kinds: list[str], share
         victims[kind] = plant(clean, kind, FAULTS[kind], share, taken)
     everyone = [victim for some in victims.values() for victim in some]
     names = {victim.episode for victim in everyone}
-    files = write_planted(folder / "planted", clean, everyone)
-    for kind in kinds:
-        FAULTS[kind].damage(files["shard"])
-    dataset = opened(folder / "dataset", plan, **files)
-    chosen = pc.is_in(dataset.index.column("episode"), value_set=pa.array(sorted(names)))
-    part = dataclasses.replace(dataset, index=dataset.index.filter(chosen))
-    measures = without(clean.measures, names)
-    measures.add(measure(part, Thresholds(), 1, lambda _: None))
-    quality, _ = concluded(dataset, Thresholds(), measures)
+    # A folder of its own: another run may use the same clean walks at this moment.
+    with tempfile.TemporaryDirectory(prefix="planted-", dir=folder) as place:
+        files = write_planted(Path(place), clean, everyone)
+        for kind in kinds:
+            FAULTS[kind].damage(files["shard"])
+        dataset = opened(folder / "dataset", plan, **files)
+        chosen = pc.is_in(dataset.index.column("episode"), value_set=pa.array(sorted(names)))
+        part = dataclasses.replace(dataset, index=dataset.index.filter(chosen))
+        measures = without(clean.measures, names)
+        measures.add(measure(part, Thresholds(), 1, lambda _: None))
+        quality, _ = concluded(dataset, Thresholds(), measures)
     rows = [row_of(kind, {victim.episode for victim in some}, quality) for kind, some in victims.items()]
     return rows, sorted(quality.rejected.keys() - names - clean.quality.rejected.keys())
 
