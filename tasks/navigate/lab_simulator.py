@@ -5,6 +5,7 @@ Steps do not slide: one that is not clear is not taken, and counts as a collisio
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from tasks.collect.simulator import DistanceField, Observation, Points, Simulato
 from tasks.collect.walking import Stance, Walker
 
 
-class LabSimulator(LabBase):
+class LabSimulator(LabBase, ABC):
     """Holds one of our simulators; scene, start and camera come from habitat-lab's configuration."""
 
     def __init__(self, config: Any) -> None:
@@ -38,9 +39,9 @@ class LabSimulator(LabBase):
         self.fields: dict[tuple[float, ...], DistanceField] = {}
         self.show(config.scene)
 
+    @abstractmethod
     def open(self, config: Any) -> Simulator:
         """The simulator behind it."""
-        raise NotImplementedError
 
     def show(self, scene: str) -> None:
         """Load a scene unless it is the current one."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.collect.embedded.navigation import ABOVE, CELL, RADIUS, GridField, NavigationGrid, pulled
+from tasks.collect.embedded.navigation import ABOVE, CELL, RADIUS, GridField, NavigationGrid, descent, pulled
 from tasks.collect.embedded.stairs import Stairs
 from tasks.collect.simulator import DistanceField, Points
 
@@ -128,11 +128,7 @@ class DuplexGrid:
         field, at = self.field(goal), self.nearest_free(start)
         if not np.isfinite(field.metres[at]):
             return None
-        cells = [at]
-        while field.metres[at] > 0:
-            at = field.step(at)
-            cells.append(at)
-        floors, rows, columns = np.array(cells).T
+        floors, rows, columns = descent(field.metres, field.step, at).T
         points = self.lower.point_of(rows, columns)
         points[:, 1] = floors * self.stairs.rise
         return pulled(np.concatenate([start[None], self.grounded(points), goal[None]]), self.is_clear)

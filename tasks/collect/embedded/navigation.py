@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from math import gcd
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from tasks.collect.simulator import DistanceField, Points
+
+Cell = TypeVar("Cell", bound=tuple[int, ...])
 
 CELL = 0.05
 """Side of a cell in metres."""
@@ -138,15 +141,12 @@ class NavigationGrid:
         if not self.is_free(start[None])[0] or not self.is_free(goal[None])[0]:
             return None
         field = self.field(goal)
-        rows, columns = self.cell_of(start[None])
-        at = (int(rows[0]), int(columns[0]))
+        row, column = self.cell_of(start[None])
+        at = (int(row[0]), int(column[0]))
         if not np.isfinite(field.metres[at]):
             return None
-        cells = [at]
-        while field.metres[at] > 0:
-            at = field.step(at)
-            cells.append(at)
-        points = self.point_of(np.array([c[0] for c in cells]), np.array([c[1] for c in cells]))
+        rows, columns = descent(field.metres, field.step, at).T
+        points = self.point_of(rows, columns)
         return pulled(np.concatenate([start[None], points, goal[None]]), self.is_clear)
 
     @property
@@ -164,6 +164,15 @@ class NavigationGrid:
         rows, columns = np.nonzero(room >= min(clearance + RADIUS, float(room.max())))
         chosen = rng.integers(len(rows), size=count)
         return self.point_of(rows[chosen], columns[chosen])
+
+
+def descent(metres: NDArray[np.float64], step: Callable[[Cell], Cell], at: Cell) -> NDArray[np.int64]:
+    """[n, 2 or 3] cells from `at` down a field to its goal, where `metres` are 0; `step` leads on from each."""
+    cells = [at]
+    while metres[at] > 0:
+        at = step(at)
+        cells.append(at)
+    return np.array(cells)
 
 
 def pulled(points: Points, clear: Callable[[Points, Points], bool]) -> Points:
