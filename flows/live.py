@@ -33,13 +33,11 @@ class Figure:
     def hear(self, value: float, at: str) -> None:
         """Take in one more value."""
         self.now, self.count = value, self.count + 1
-        if isfinite(value) and not self.is_unusual(value):
-            self.recent.append(value)
-            return
-        self.unusual += 1
-        self.last = f"{value:.4g} at {at}"
+        if not isfinite(value) or self.is_unusual(value):
+            self.unusual += 1
+            self.last = f"{value:.4g} at {at}"
         if isfinite(value):
-            # A new level is unusual at first only: it enters what is usual.
+            # Unusual values too: a new level is unusual at first only.
             self.recent.append(value)
 
     def is_unusual(self, value: float) -> bool:
@@ -56,7 +54,8 @@ class Figure:
         """Their median deviation from it."""
         if not self.recent:
             return float("nan")
-        return max(median(abs(value - self.middle) for value in self.recent), LEAST * abs(self.middle), 1e-12)
+        middle = self.middle
+        return max(median(abs(value - middle) for value in self.recent), LEAST * abs(middle), 1e-12)
 
 
 @dataclass
