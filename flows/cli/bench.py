@@ -12,6 +12,7 @@ from tasks.errors import UsageError
 from tasks.spec import HOUSE
 
 BENCHMARKS: dict[str, tuple[str, str]] = {
+    "ablations": ("tests.benchmarks.ablations", "What each part of the network and each loss earns, and more data."),
     "chaos": ("tests.benchmarks.chaos", "A SIGKILL in every part of a night: how it ends, what a rerun finds."),
     "drift": ("tests.benchmarks.drift", "Drift between collections: false alarms in one world, power in others."),
     "engine": ("tests.benchmarks.engine", "Losses over ranks, ZeRO stages and a SIGKILL, beside one rank's."),
