@@ -35,6 +35,8 @@ NAMES = {
     "always_none": "always none",
     "centre": "centre prior",
     "copy_previous": "copy previous",
+    "appearance": "DINO cosine",
+    "reprojection": "own geometry",
     "oracle_05cm": "oracle 5 cm, 1°",
     "oracle_10cm": "oracle 10 cm, 2°",
     "oracle_25cm": "oracle 25 cm, 5°",

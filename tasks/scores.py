@@ -60,6 +60,12 @@ class Scores:
     """[V, K] predicted probability that the keyframe's place is not in view."""
     identity: Floats
     """[V, K] 1 where the prediction resembles its own keyframe's target most, else 0; visible pairs."""
+    inside: Floats
+    """[V, K] 1 where the prediction's mode lies in a cell that shows something of the keyframe; visible pairs."""
+    metres: Floats
+    """[V, K] between what the modes of prediction and target show, in space; visible pairs."""
+    auc: Floats
+    """[V, K] chance that a place of the target gets more than one of other views' targets; visible pairs."""
     confusion: Floats
     """[V, 3, 3] cells by true class (row) and predicted class (column); all zero for systems without classes."""
 
@@ -105,15 +111,21 @@ def listed(values: Floats) -> list[object]:
     return [[None if np.isnan(x) else x for x in row] for row in flat.tolist()]
 
 
+LATER = {"inside", "metres", "auc"}
+"""Scores that evaluations of earlier versions lack: they say nothing there, and still compare in all others."""
+
+
 def read_scores(path: Path) -> ScoreBook:
     """The file that `write_scores` wrote. `DataError` where columns are missing or the systems' views differ."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
     wanted = {"system", "view", *(f.name for f in fields(PlanRows)), *(f.name for f in fields(Scores))}
-    if missing := wanted - set(table.column_names):
+    if missing := wanted - LATER - set(table.column_names):
         raise DataError(f"{path.name} has no column '{min(missing)}': an older version wrote it; evaluate again.")
-    frame = {name: table.column(name).to_pylist() for name in wanted}
+    frame = {name: table.column(name).to_pylist() for name in wanted & set(table.column_names)}
+    for name in wanted - frame.keys():
+        frame[name] = [[None] * len(row) for row in frame["kld"]]
     rows_of: dict[str, list[int]] = {}
     for row, system in enumerate(frame["system"]):
         rows_of.setdefault(system, []).append(row)

@@ -99,6 +99,17 @@ def pck(share: float) -> Callable[[PlanRows, Scores, np.ndarray, Floats], Floats
     return within
 
 
+def nearer(metres: float) -> Callable[[PlanRows, Scores, np.ndarray, Floats], Floats]:
+    """Share of visible pairs whose mode shows a place within so many metres of the target's."""
+
+    def within(plan: PlanRows, scores: Scores, cluster: np.ndarray, weights: Floats) -> Floats:
+        counted = plan.valid & plan.visible
+        near = np.where(np.isnan(scores.metres), np.nan, scores.metres <= metres)
+        return ratio(near, counted, cluster, weights)
+
+    return within
+
+
 def precision_of(none: bool) -> Callable[[PlanRows, Scores, np.ndarray, Floats], Floats]:
     """Average precision of the pairs that are out of view (`none`) or in view."""
 
@@ -141,6 +152,11 @@ METRICS: dict[str, Metric] = {
     "pck05": Metric("PCK .05", +1, pck(0.05)),
     "pck10": Metric("PCK .1", +1, pck(0.10)),
     "pck20": Metric("PCK .2", +1, pck(0.20)),
+    "inside": Metric("in mask", +1, on_visible("inside")),
+    "sauc": Metric("sAUC", +1, on_visible("auc")),
+    "metres": Metric("metres", -1, on_visible("metres")),
+    "acc05": Metric("within .5 m", +1, nearer(0.5)),
+    "acc10": Metric("within 1 m", +1, nearer(1.0)),
     "ap_none": Metric("AP none", +1, precision_of(none=True)),
     "ap_visible": Metric("AP visible", +1, precision_of(none=False)),
     "brier": Metric("Brier", -1, brier),

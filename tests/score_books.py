@@ -40,6 +40,9 @@ def scores(plan: PlanRows, error: float, seed: int = 0, scene_effect: float = 0.
         distance=np.where(seen, kld / 4, np.nan),
         none=np.where(plan.valid, none, np.nan),
         identity=np.where(seen, rng.random(shape) > error, np.nan).astype(float),
+        inside=np.where(seen, rng.random(shape) > error, np.nan).astype(float),
+        metres=np.where(seen, 2 * kld, np.nan),
+        auc=np.where(seen, 0.5 + 0.5 * np.exp(-kld), np.nan),
         confusion=np.tile(np.diag([5.0, 3.0, 9.0]) + error, (len(plan.scene), 1, 1)),
     )
 

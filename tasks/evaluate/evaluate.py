@@ -170,9 +170,8 @@ def scored(bench: Bench, batch: Batch, learnt: Learnt, draw: torch.Generator) ->
     prediction = bench.predictor.predict(batch.views, batch.text)
     planned = [bench.views[row] for row in batch.row.tolist()]
     before = bench.reader.batch([replace(view, current=view.current - 1) for view in planned]).targets
-    said = answers(batch, prediction, before, learnt, bench.predictor.config, draw)
-    valid = batch.views.valid[:, :-1].numpy()
-    return {name: score(answer, batch.targets, valid) for name, answer in said.items()}
+    said = answers(batch, prediction, before, learnt, bench.predictor.network, draw)
+    return {name: score(answer, batch, learnt.places) for name, answer in said.items()}
 
 
 def figures(evaluation: Evaluation) -> dict[str, float]:

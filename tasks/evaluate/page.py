@@ -34,7 +34,8 @@ p.lead { color: var(--faint); margin: 0 0 18px; max-width: 80ch; } code { font-s
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { padding: 5px 8px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } th { color: var(--faint); font-weight: 600; }
+th:first-child, td:first-child { text-align: left; } 
+th { color: var(--faint); font-weight: 600; white-space: normal; vertical-align: bottom; }
 tr.model td { font-weight: 700; background: #eef5fc; } tr.interval td { color: var(--faint); font-size: 12px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 18px; }
 figure { margin: 0; border: 1px solid var(--rule); border-radius: 10px; padding: 12px; }

@@ -8,18 +8,22 @@ from dataclasses import fields
 
 import numpy as np
 
-from model.batch import Targets
+from model.batch import Batch, Targets
 from model.data.views import View
 from model.data.walks import WalkDataset
 from model.metrics import class_confusion, view_scores
+from tasks.evaluate.pointing import pointing
 from tasks.evaluate.systems import Answer
-from tasks.scores import PlanRows, ScoreBook, Scores
+from tasks.scores import Floats, PlanRows, ScoreBook, Scores
 
 
-def score(answer: Answer, truth: Targets, valid: np.ndarray) -> Scores:
-    """One system's scores on a batch."""
-    views = view_scores(answer.maps, truth.heatmap.double().numpy(), valid, truth.visible.numpy())
-    return Scores(**vars(views), confusion=confusion(answer, truth))
+def score(answer: Answer, batch: Batch, usual: Floats) -> Scores:
+    """One system's scores on a batch; `usual` [G * G] = where places lie in any view."""
+    truth, valid = batch.targets, batch.views.valid[:, :-1].numpy()
+    visible = truth.visible.numpy()
+    scores = view_scores(answer.maps, truth.heatmap.double().numpy(), valid, visible)
+    points = pointing(answer.maps, truth, batch.views, valid & visible, usual)
+    return Scores(**vars(scores), **points, confusion=confusion(answer, truth))
 
 
 def confusion(answer: Answer, truth: Targets) -> np.ndarray:

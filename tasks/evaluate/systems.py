@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from model import baselines
 from model.baselines import target_maps
 from model.batch import Batch, Prediction, Targets, Views
+from tasks.evaluate import frozen
+from tasks.evaluate.pointing import usual_places
 from tasks.evaluation import MODEL
 
 if TYPE_CHECKING:
     from model.config import NetworkConfig
+    from model.spatial_mllm import SpatialMLLM
 
 Maps = NDArray[np.float64]
 Classes = NDArray[np.int64]
@@ -47,6 +50,8 @@ class Learnt:
     """Share of valid pairs that are out of view."""
     commonest: Classes
     """[K, G, G] commonest class of each cell by keyframe slot."""
+    places: Maps
+    """[G * G] how often a keyframe's place lies in each cell of a view; sum 1."""
 
     @classmethod
     def of(cls, batches: Iterable[Batch]) -> Learnt:
@@ -57,17 +62,19 @@ class Learnt:
             valid.append(batch.views.valid[:, :-1].numpy())
             visible.append(batch.targets.visible.numpy())
             votes.append(np.stack([(batch.targets.classes == c).sum(0).numpy() for c in range(3)]))
-        known = np.concatenate(valid)
-        none_rate = 1 - float(np.concatenate(visible)[known].mean())
-        return cls(np.concatenate(maps), known, none_rate, np.sum(votes, axis=0).argmax(axis=0))
+        targets, known, seen = (np.concatenate(parts) for parts in (maps, valid, visible))
+        none_rate = 1 - float(seen[known].mean())
+        commonest = np.sum(votes, axis=0).argmax(axis=0)
+        return cls(targets, known, none_rate, commonest, usual_places(targets, known & seen))
 
 
 def answers(
-    batch: Batch, prediction: Prediction, before: Targets, learnt: Learnt, config: NetworkConfig, draw: torch.Generator
+    batch: Batch, prediction: Prediction, before: Targets, learnt: Learnt, network: SpatialMLLM, draw: torch.Generator
 ) -> dict[str, Answer]:
     """System -> its answer to a batch; `before` are the targets of the frames before, for the same keyframes."""
     views, keyframes = batch.targets.visible.shape
-    truth, grid = target_maps(batch.targets), config.grid
+    truth, config = target_maps(batch.targets), network.config
+    grid = config.grid
     cells = grid * grid + 1
     shape = (views, *learnt.commonest.shape)
     return {
@@ -80,9 +87,19 @@ def answers(
             baselines.slot_mean(learnt.maps, learnt.valid, views), np.broadcast_to(learnt.commonest, shape)
         ),
         "copy_previous": Answer(baselines.copy_previous(target_maps(before)), before.classes.numpy()),
+        **untaught(network, batch.views, learnt),
         **{name: Answer(noisy(batch.views, config, *error, draw)) for name, error in NOISE.items()},
         "oracle": Answer(baselines.oracle(truth), batch.targets.classes.numpy()),
     }
+
+
+def untaught(network: SpatialMLLM, views: Views, learnt: Learnt) -> dict[str, Answer]:
+    """The baselines that the network's own encoders make, as far as it has such encoders."""
+    made = {
+        "appearance": frozen.appearance(network, views, learnt.none_rate),
+        "reprojection": frozen.reprojection(network, views),
+    }
+    return {name: Answer(maps) for name, maps in made.items() if maps is not None}
 
 
 def model_maps(prediction: Prediction) -> Maps:

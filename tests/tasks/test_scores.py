@@ -12,6 +12,7 @@ import pytest
 
 from tasks.errors import DataError
 from tasks.scores import Scores, read_scores, write_scores
+from tasks.summary import over_scenes, summarise
 from tests.score_books import score_book
 
 
@@ -32,6 +33,18 @@ def test_what_is_undefined_is_null_on_disk(tmp_path: Path) -> None:
     column = pq.read_table(tmp_path / "views.parquet").column("cc").combine_chunks()
     seen = book.plan.valid & book.plan.visible
     assert column.flatten().null_count == 2 * int((~seen).sum())
+
+
+def test_a_file_of_before_a_metric_was_known_says_nothing_of_it_and_compares_in_the_others(tmp_path: Path) -> None:
+    book, path = score_book(), tmp_path / "views.parquet"
+    write_scores(book, path)
+    pq.write_table(pq.read_table(path).drop_columns(["metres", "auc"]), path)
+    old = read_scores(path).systems["model"]
+    assert old.metres.shape == old.kld.shape and np.isnan(old.metres).all() and np.isnan(old.auc).all()
+    np.testing.assert_array_equal(old.inside, book.systems["model"].inside)
+    figures = summarise(book.plan, old, over_scenes(book.plan, 100, 0.95, 0))
+    assert figures["metres"].value is figures["acc05"].value is figures["sauc"].value is None
+    assert figures["kld"].value is not None
 
 
 def test_a_foreign_file_is_told(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_constant_score_has_the_base_rate_as_average_precision() -> None:
 
 def test_padding_never_counts() -> None:
     model = scores(PLAN, 0.3)
-    names = ("kld", "cc", "nss", "distance", "none", "identity")
+    names = ("kld", "cc", "nss", "distance", "none", "identity", "inside", "metres", "auc")
     loud = {n: np.where(PLAN.valid, getattr(model, n), 1e6) for n in names}
     assert summarise(PLAN, replace(model, **loud), DRAWS) == summarise(PLAN, model, DRAWS)
 
@@ -106,3 +106,13 @@ def test_one_scene_gives_values_without_intervals() -> None:
     figures = summarise(plan, scores(plan, 0.2), over_scenes(plan, 200, 0.95, 0))
     assert figures["kld"].value is not None
     assert figures["kld"].low is None
+
+
+def test_within_a_metre_is_the_share_of_places_as_near() -> None:
+    model = scores(PLAN, 0.3)
+    seen = PLAN.valid & PLAN.visible
+    figures = summarise(PLAN, model, DRAWS)
+    assert figures["acc05"].value == pytest.approx((model.metres[seen] <= 0.5).mean())
+    assert figures["acc10"].value == pytest.approx((model.metres[seen] <= 1.0).mean())
+    assert figures["metres"].value == pytest.approx(model.metres[seen].mean())
+    assert 0 < figures["acc05"].value < figures["acc10"].value < 1

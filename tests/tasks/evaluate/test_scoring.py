@@ -16,6 +16,7 @@ from model.data.loader import view_batches
 from model.data.reader import ViewReader
 from model.data.views import View, evaluation_views
 from model.data.walks import DatasetFiles, WalkDataset, open_dataset
+from model.spatial_mllm import SpatialMLLM
 from model.tokenizer import Tokenizer
 from tasks.evaluate.scoring import collect, plan_rows, score
 from tasks.evaluate.systems import Learnt, answers
@@ -25,6 +26,7 @@ from tests.box_world import write_dataset
 
 CONFIG = NetworkConfig(image_size=32, patches=4, grid=8, keyframes=3, vggt=VGGTConfig(image_size=32))
 CELLS = 8 * 8 + 1
+NETWORK = SpatialMLLM(CONFIG, 300).eval()
 
 
 @pytest.fixture(scope="module")
@@ -65,19 +67,17 @@ def measure(
     draw, truths, parts = torch.Generator().manual_seed(0), [], []
     for one in view_batches(reader, views, batch):
         before = [replace(views[row], current=views[row].current - 1) for row in one.row.tolist()]
-        said = answers(one, model(one), reader.batch(before).targets, learnt, CONFIG, draw)
+        said = answers(one, model(one), reader.batch(before).targets, learnt, NETWORK, draw)
         truths.append(one.targets)
-        parts.append(
-            {name: score(answer, one.targets, one.views.valid[:, :-1].numpy()) for name, answer in said.items()}
-        )
+        parts.append({name: score(answer, one, learnt.places) for name, answer in said.items()})
     return collect(parts, plan_rows(dataset, views, 3, truths))
 
 
 def test_every_answer_is_a_distribution_over_the_cells_and_none(dataset: WalkDataset, reader: ViewReader) -> None:
     batch = reader.batch(evaluation_views(dataset, "val_unseen", 5, 3, 0))
     learnt = Learnt.of([reader.batch(evaluation_views(dataset, "train", 9, 3, 0))])
-    said = answers(batch, says_the_truth(batch), batch.targets, learnt, CONFIG, torch.Generator().manual_seed(0))
-    assert len(said) == 11
+    said = answers(batch, says_the_truth(batch), batch.targets, learnt, NETWORK, torch.Generator().manual_seed(0))
+    assert len(said) == 13
     for name, answer in said.items():
         assert answer.maps.shape == (5, 3, CELLS), name
         np.testing.assert_allclose(answer.maps.sum(-1), 1, atol=1e-6, err_msg=name)
@@ -90,8 +90,10 @@ def test_the_truth_has_the_best_score_in_everything(book: ScoreBook, system: str
     found = {name: estimate.value for name, estimate in figures.items()}
     assert found["kld"] == pytest.approx(0, abs=1e-6)
     assert found["brier"] == pytest.approx(0, abs=1e-12)
-    for name in ("cc", "pck05", "pck10", "pck20", "ap_none", "ap_visible", "miou"):
+    for name in ("cc", "pck05", "pck10", "pck20", "inside", "acc05", "acc10", "ap_none", "ap_visible", "miou"):
         assert found[name] == pytest.approx(1), name
+    assert found["metres"] == pytest.approx(0)
+    assert found["sauc"] > 0.6
 
 
 def test_uniform_costs_the_entropy_that_is_missing(book: ScoreBook, reader: ViewReader, views: list[View]) -> None:
@@ -100,6 +102,7 @@ def test_uniform_costs_the_entropy_that_is_missing(book: ScoreBook, reader: View
     figures = summarise(book.plan, book.systems["uniform"], over_scenes(book.plan, 100, 0.95, 0))
     assert figures["kld"].value == pytest.approx(np.log(CELLS) - entropy.mean(), abs=1e-6)
     assert figures["cc"].value == figures["nss"].value == 0
+    assert figures["sauc"].value == pytest.approx(0.5)
     assert figures["ap_none"].value == pytest.approx(1 - (figures["base_rate"].value or 0))
     assert figures["miou"].value is None
 
