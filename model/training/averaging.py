@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +25,11 @@ class Average:
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.values.values()), list(self.parameters.values()), 1 - decay)
 
-    def state(self) -> dict[str, Tensor]:
-        """The averages as `ema/<name>`."""
-        return {f"ema/{name}": value.cpu().clone() for name, value in self.values.items()}
+    def share(self, names: Collection[str]) -> dict[str, Tensor]:
+        """The averages of these parameters as `ema/<name>`."""
+        return {f"ema/{name}": value.cpu().clone() for name, value in self.values.items() if name in names}
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take the averages out of `state`."""
         for name, value in self.values.items():
             value.copy_(state[f"ema/{name}"])

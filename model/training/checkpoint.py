@@ -1,4 +1,4 @@
-"""A checkpoint's files: weights, config, tokenizer and history to use it; the optimiser's state to go on with it."""
+"""A checkpoint's files: weights, config, tokenizer and history, to use it or to train on from it."""
 
 from __future__ import annotations
 
@@ -39,29 +39,27 @@ class CheckpointConfig(BaseModel):
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """Paths of a checkpoint's files, wherever they lie; `state` only where training can go on from it."""
+    """Paths of a checkpoint's files, wherever they lie."""
 
     weights: Path
     config: Path
     tokenizer: Path
     history: Path
-    state: Path | None = None
 
     @classmethod
     def inside(cls, folder: Path) -> Self:
         """The files of a checkpoint that `write_checkpoint` wrote."""
-        paths = {field.name: folder / NAMES[field.name] for field in fields(cls)}
-        return cls(**{name: path for name, path in paths.items() if name != "state" or path.exists()})
+        return cls(**{field.name: folder / NAMES[field.name] for field in fields(cls)})
 
     def by_name(self) -> dict[str, Path]:
-        """File name -> path of those that there are: the blobs of the manifest."""
-        return {NAMES[f.name]: path for f in fields(self) if (path := getattr(self, f.name)) is not None}
+        """File name -> path: the blobs of the manifest."""
+        return {NAMES[f.name]: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def named(cls, paths: dict[str, Path]) -> Self:
         """The inverse of `by_name`. Raises `DataError` where a file is missing."""
         known = {field: paths[name] for field, name in NAMES.items() if name in paths}
-        missing = sorted({NAMES[f.name] for f in fields(cls) if f.name != "state"} - set(paths))
+        missing = sorted({NAMES[f.name] for f in fields(cls)} - set(paths))
         if missing:
             raise DataError(f"The checkpoint lacks {', '.join(missing)}: it is no checkpoint of this program.")
         return cls(**known)
@@ -72,17 +70,11 @@ NAMES = {
     "config": "config.json",
     "tokenizer": "tokenizer.json",
     "history": "history.json",
-    "state": "state.safetensors",
 }
 
 
 def write_checkpoint(
-    folder: Path,
-    config: CheckpointConfig,
-    tokenizer: Tokenizer,
-    history: History,
-    weights: dict[str, Tensor],
-    state: dict[str, Tensor] | None = None,
+    folder: Path, config: CheckpointConfig, tokenizer: Tokenizer, history: History, weights: dict[str, Tensor]
 ) -> CheckpointFiles:
     """Write all files beside `folder`, then put them in its place at once: a reader never sees half of them.
 
@@ -90,13 +82,11 @@ def write_checkpoint(
     """
     from safetensors.torch import save_file
 
-    need_room(folder.parent, sum(t.numel() * t.element_size() for t in [*weights.values(), *(state or {}).values()]))
+    need_room(folder.parent, sum(t.numel() * t.element_size() for t in weights.values()))
     fresh = folder.with_name(folder.name + ".partial")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_file(_separate(weights), fresh / NAMES["weights"])
-    if state is not None:
-        save_file(_separate(state), fresh / NAMES["state"])
     tokenizer.write(fresh / NAMES["tokenizer"])
     (fresh / NAMES["config"]).write_text(config.model_dump_json(indent=1))
     (fresh / NAMES["history"]).write_text(history.to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,8 @@ class Step:
     """Seconds of it that this rank waited for data."""
     stop: bool
     """Whether any rank was told to stop."""
+    kept: bool
+    """Whether all ranks said, with `ready`, that their share of a state is kept."""
 
     @property
     def norm(self) -> float:
@@ -63,8 +65,11 @@ class Engine:
         self.sharded = Sharded(objective, phase, device)
         self.average = Average(objective.network, phase.ema) if phase.ema else None
 
-    def step(self, batches: Iterator[Batch]) -> Step:
-        """Take `accumulation` batches and update once. Raises `Diverged` when the guard says to go back."""
+    def step(self, batches: Iterator[Batch], ready: bool = False) -> Step:
+        """Take `accumulation` batches and update once; `ready` is told to all ranks (`Step.kept`).
+
+        Raises `Diverged` when the guard says to go back.
+        """
         began, waiting = time.perf_counter(), 0.0
         sums: dict[str, Tensor] = {}
         for part in range(1, self.phase.accumulation + 1):
@@ -73,7 +78,7 @@ class Engine:
             waiting += time.perf_counter() - asked
             for name, value in self.sharded.accumulate(batch, last=part == self.phase.accumulation).items():
                 sums[name] = sums.get(name, 0) + value / self.phase.accumulation
-        means, stop = self._over_ranks(sums)
+        means, stop, kept = self._over_ranks(sums, ready)
         norms = self.sharded.norms()
         rate = learning_rate(self.done, self.phase)
         verdict = self._update(means["loss"], norms, rate)
@@ -89,16 +94,21 @@ class Engine:
             seconds=time.perf_counter() - began,
             waiting=waiting,
             stop=stop,
+            kept=kept,
         )
 
-    def state(self) -> dict[str, Tensor]:
-        """What `load_state` needs to go on as if nothing had happened; equal on all ranks. Collective."""
-        state = {**self.sharded.state(), "done": torch.tensor(self.done)}
-        state["guard"] = torch.tensor([self.guard.suspects, *self.guard.usual], dtype=torch.float64)
-        return state | (self.average.state() if self.average else {})
+    def share(self) -> dict[str, Tensor]:
+        """This rank's share of what `load_state` needs to go on as if nothing had happened. Collective."""
+        share = self.sharded.share()
+        if self.average:
+            share |= self.average.share(self.sharded.dealt())
+        if distributed.get_rank() == 0:
+            share["done"] = torch.tensor(self.done)
+            share["guard"] = torch.tensor([self.guard.suspects, *self.guard.usual], dtype=torch.float64)
+        return share
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take up a state whose weights the network held already when this engine was made."""
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take up all ranks' shares; their weights the network held already when this engine was made."""
         self.sharded.load_moments(state)
         self.done = int(state["done"])
         suspects, *usual = state["guard"].tolist()
@@ -108,9 +118,10 @@ class Engine:
             self.average.load_state(state)
 
     def weights(self) -> dict[str, Tensor]:
-        """State dict of the network as it is to be published: averaged where `ema` is set. Collective."""
-        averages = {name: value.cpu() for name, value in self.average.values.items()} if self.average else {}
-        return self.sharded.weights() | averages
+        """State dict of the network as it is to be published, on rank 0: averaged where `ema` is set. Collective."""
+        weights = self.sharded.weights()
+        averages = self.average.values if self.average and weights else {}
+        return weights | {name: value.cpu() for name, value in averages.items()}
 
     def _update(self, loss: float, norms: dict[str, float], rate: float) -> Verdict:
         total = math.hypot(*norms.values())
@@ -133,15 +144,16 @@ class Engine:
         self.done += 1
         return verdict
 
-    def _over_ranks(self, sums: dict[str, Tensor]) -> tuple[dict[str, float], bool]:
-        """Means of the terms over the ranks, and whether any rank was told to stop."""
-        wanted = torch.tensor(float(self.stopper.wanted))
-        packed = torch.stack([*(value.float().cpu() for value in sums.values()), wanted])
-        if distributed.get_world_size() > 1:
+    def _over_ranks(self, sums: dict[str, Tensor], ready: bool) -> tuple[dict[str, float], bool, bool]:
+        """Means of the terms over the ranks, whether any rank was told to stop, and whether all are ready."""
+        words = torch.tensor([float(self.stopper.wanted), float(ready)])
+        packed = torch.cat([torch.stack([value.float().cpu() for value in sums.values()]), words])
+        ranks = distributed.get_world_size()
+        if ranks > 1:
             distributed.all_reduce(packed)
-        *values, stops = packed.tolist()
-        means = [value / distributed.get_world_size() for value in values]
-        return dict(zip(sums, means, strict=True)), stops > 0
+        *values, stops, readies = packed.tolist()
+        means = [value / ranks for value in values]
+        return dict(zip(sums, means, strict=True)), stops > 0, readies == ranks
 
 
 def clip_factors(norms: dict[str, float], phase: PhaseConfig) -> dict[str, float]:

@@ -88,4 +88,9 @@ class History:
     @classmethod
     def read(cls, path: Path) -> Self:
         """From a `history.json`."""
-        return cls(**json.loads(path.read_text()))
+        return cls.parse(path.read_text())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From what `to_json` gave."""
+        return cls(**json.loads(text))

@@ -10,7 +10,7 @@ import logging
 import sys
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ from model.batch import Batch
 from model.training.config import PhaseConfig
 from model.training.objective import Objective
 from model.training.parts import parameter_groups
+from model.training.shares import deal
 
 AUTOCAST = {"bf16": "bfloat16", "fp16": "float16"}
 
@@ -112,19 +113,27 @@ class Sharded:
             owner, name = (self.engine, "torch_autocast_z0_gradscaler")
         return float(getattr(owner, name).get_scale())
 
-    def state(self) -> dict[str, Tensor]:
-        """Weights and moments of the trained parameters, whole, on the CPU: `weight/<name>`, `exp_avg/<name>`, ...
+    def share(self) -> dict[str, Tensor]:
+        """This rank's share of the state, on the CPU: weights and moments, whole, of the parameters dealt to it.
 
-        Collective: every rank calls it and gets the same.
+        `weight/<name>`, `exp_avg/<name>`, ...; rank 0 adds `updates`. Collective: every rank calls it.
         """
-        state = {"updates": self._adam.state[self._flat_parameters()[0]]["step"].cpu().clone()}
+        rank, mine = distributed.get_rank(), self.dealt()
+        share = {"updates": self._adam.state[self._flat_parameters()[0]]["step"].cpu().clone()} if rank == 0 else {}
         for name, parameter in self._trained():
-            state[f"weight/{name}"] = self._whole(parameter, None).cpu().clone()
-            for moment in MOMENTS:
-                state[f"{moment}/{name}"] = self._whole(parameter, moment).cpu().clone()
-        return state
+            for kind in ("weight", *MOMENTS):
+                whole = self._whole(parameter, None if kind == "weight" else kind)
+                if name in mine:
+                    share[f"{kind}/{name}"] = whole.detach().cpu().clone()
+        return share
 
-    def load_moments(self, state: dict[str, Tensor]) -> None:
+    def dealt(self) -> set[str]:
+        """Names of the trained parameters whose state this rank keeps."""
+        sizes = {name: int(getattr(p, "ds_numel", p.numel())) for name, p in self._trained()}
+        dealt = deal(sizes, distributed.get_world_size())
+        return {name for name, rank in dealt.items() if rank == distributed.get_rank()}
+
+    def load_moments(self, state: Mapping[str, Tensor]) -> None:
         """Set the optimiser's moments from `state`; the weights were loaded before the engine was made."""
         for held in self._adam.state.values():
             held["step"].copy_(state["updates"])
@@ -133,13 +142,15 @@ class Sharded:
                 self._set_moment(parameter, moment, state[f"{moment}/{name}"].to(self.device))
 
     def weights(self) -> dict[str, Tensor]:
-        """The whole network's state dict on the CPU. Collective at stage 3."""
+        """The whole network's state dict, on the CPU of rank 0; nothing on the others. Collective at stage 3."""
+        main = distributed.get_rank() == 0
         if self.phase.zero < 3:
-            return {name: value.cpu() for name, value in self.network.state_dict().items()}
+            return {name: value.cpu() for name, value in self.network.state_dict().items()} if main else {}
         whole = {}
         for name, value in self.network.state_dict(keep_vars=True).items():
             with _deepspeed().zero.GatheredParameters([value], enabled=hasattr(value, "ds_id")):
-                whole[name] = value.detach().cpu().clone()
+                if main:
+                    whole[name] = value.detach().cpu().clone()
         return whole
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from model.data.walks import open_dataset
 from model.labels import LABEL_VERSION
 from model.metrics import identity_chance
 from model.predict import Predictor
-from model.training.checkpoint import NAMES, CheckpointFiles
+from model.training.checkpoint import CheckpointFiles
 from tasks.card import model_card
 from tasks.datasets import fetch_dataset
 from tasks.errors import DataError, UsageError
@@ -106,12 +106,11 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
 
 
 def load_predictor(store: ArtefactStore, id: ManifestId) -> Predictor:
-    """The checkpoint's network; its optimiser's state stays in the store."""
+    """The checkpoint's network."""
     manifest = store.manifest(id)
     if manifest.kind != "checkpoint":
         raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what `train` published.")
-    wanted = {name: blob for name, blob in manifest.blobs.items() if name != NAMES["state"]}
-    return Predictor.load(CheckpointFiles.named({name: store.fetch(blob) for name, blob in wanted.items()}))
+    return Predictor.load(CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()}))
 
 
 def measure(bench: Bench, progress: Progress, shelf: ScoreShelf) -> ScoreBook:

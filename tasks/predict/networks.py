@@ -85,14 +85,13 @@ def vouched(store: ArtefactStore, id: str) -> str:
 
 
 def stored_files(store: ArtefactStore, id: str) -> Any:
-    """A checkpoint's files in the local cache; the optimiser's state stays in the store."""
-    from model.training.checkpoint import NAMES, CheckpointFiles
+    """A checkpoint's files in the local cache."""
+    from model.training.checkpoint import CheckpointFiles
 
     manifest = store.manifest(id)
     if manifest.kind != "checkpoint":
         raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what a training stage published.")
-    wanted = {name: blob for name, blob in manifest.blobs.items() if name != NAMES["state"]}
-    return CheckpointFiles.named({name: store.fetch(blob) for name, blob in wanted.items()})
+    return CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()})
 
 
 def _opened(predictor: Predictor, name: str, config: Any, note: str = "") -> Opened:

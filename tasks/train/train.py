@@ -15,18 +15,19 @@ from tasks.errors import BacksightError, DataError
 from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
-from tasks.store import ArtefactStore, Manifest, open_store
+from tasks.store import ArtefactStore, Blob, Manifest, open_store
 from tasks.train.adaptive import adapted
 from tasks.train.failure import leave_word, of_peer
 from tasks.train.spec import TrainSpec
 
 if TYPE_CHECKING:
     from model.training.engine import Step
+    from model.training.keeping import Kept
     from model.training.run import TrainingJob
     from tasks.progress import Track
 
 RESUME = "resume"
-"""Kind of the refs that lead from a stage's key to the checkpoint where it was stopped."""
+"""Kind of the refs that lead from a stage's key to the state at which it was stopped."""
 
 FINISHED = "finished"
 """What such a ref says once the stage is done."""
@@ -68,7 +69,7 @@ def train(spec: TrainSpec, context: StageContext, meeting: Meeting) -> StageOutc
         stopper = Stopper()
         with context.progress.track(f"train {spec.stage}", spec.phase.steps, "steps") as track, stopper.listening():
             observer = StageObserver(spec, context, track)
-            trained = train_job(job, meeting.world, observer, stopper)
+            trained = train_job(job, meeting.world, observer, stopper, StoreVault(context.store))
     id = publish(spec, context.store, trained.files, trained.history)
     context.store.set_ref(RESUME, key_of(spec), FINISHED)
     return StageOutcome({"checkpoint": id}, observer.figures(), (draw_curve(spec, context, trained.history),))
@@ -87,7 +88,7 @@ def follow(spec: TrainSpec, world: World) -> None:
                 bring_here(spec, job)
             wait_for_all()
             with stopper.listening():
-                train_job(job, world, Silent(), stopper)
+                train_job(job, world, Silent(), stopper, StoreVault(open_store()))
 
 
 def bring_here(spec: TrainSpec, job: TrainingJob) -> None:
@@ -130,12 +131,29 @@ def fetch_checkpoint(store: ArtefactStore, id: ManifestId) -> CheckpointFiles:
     return CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()})
 
 
-def find_resume(store: ArtefactStore, key: str) -> CheckpointFiles | None:
-    """Where the same stage was stopped, if it was, and its files are still there."""
+def find_resume(store: ArtefactStore, key: str) -> tuple[Path, ...]:
+    """The shares of the state at which the same stage was stopped, if it was, and they are still there."""
     target = store.ref(RESUME, key)
     if target in (None, FINISHED) or not store.complete(target):
-        return None
-    return fetch_checkpoint(store, target)
+        return ()
+    return tuple(store.fetch(blob) for _, blob in sorted(store.manifest(target).blobs.items()))
+
+
+@dataclass(frozen=True)
+class StoreVault:
+    """Shares of a state as blobs of the store; a blob's record is its name."""
+
+    store: ArtefactStore
+
+    def put(self, share: Path) -> str:
+        """Upload the file and forget it here: the store's cache holds what is needed again."""
+        blob = self.store.put_blob(share)
+        share.unlink()
+        return blob.model_dump_json()
+
+    def get(self, name: str) -> Path:
+        """The blob in the local cache."""
+        return self.store.fetch(Blob.model_validate_json(name))
 
 
 def publish(spec: TrainSpec, store: ArtefactStore, files: CheckpointFiles, history: History) -> ManifestId:
@@ -179,9 +197,12 @@ class StageObserver:
         self.records.append(record)
         self.context.run.metrics(record.metrics(), record.step)
 
-    def kept(self, files: CheckpointFiles, step: int) -> None:
-        """A resumable checkpoint in the store, found by the stage's key."""
-        id = publish(self.spec, self.context.store, files, History.read(files.history))
+    def kept(self, state: Kept) -> None:
+        """A state in the store, found by the stage's key."""
+        shares = {f"{rank:05}.safetensors": Blob.model_validate_json(name) for rank, name in enumerate(state.names)}
+        inputs = {"dataset": self.spec.dataset} | ({"init": self.spec.init} if self.spec.init else {})
+        meta = {"phase": self.spec.stage, "steps": state.step}
+        id = self.context.store.publish(Manifest(kind="state", blobs=shares, inputs=inputs, meta=meta))
         self.context.store.set_ref(RESUME, key_of(self.spec), id)
 
     def rolled_back(self, reason: str, step: int) -> None:
@@ -211,7 +232,7 @@ class Silent:
     def recorded(self, record: Record) -> None:
         """Says nothing."""
 
-    def kept(self, files: CheckpointFiles, step: int) -> None:
+    def kept(self, state: Kept) -> None:
         """Says nothing."""
 
     def rolled_back(self, reason: str, step: int) -> None:

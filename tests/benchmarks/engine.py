@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from model.training.checkpoint import CheckpointFiles
 from model.training.engine import Step
+from model.training.keeping import FolderVault
 from model.training.ranks import joined, world_of
 from model.training.run import train
 from model.training.stopping import Stopper
@@ -99,7 +99,7 @@ def as_rank(data: Path, folder: Path, ask: dict[str, int]) -> None:
     world = world_of()
     phase = {"batch": 2, "steps": ask["steps"], "zero": ask["zero"], "checkpoint_every": EVERY}
     phase["accumulation"] = 2 // ask["count"]
-    kept = CheckpointFiles.inside(folder / "resume") if ask["resume"] else None
+    kept = FolderVault(folder / "resume").newest() if ask["resume"] else ()
     notes = Log(folder / "losses.txt", ask["die_after"]) if world.is_main else Notes()
     with joined(world, torch.device("cpu")):
         train(job(data, folder, resume=kept, **phase), world, notes, Stopper())

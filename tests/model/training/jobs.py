@@ -8,6 +8,7 @@ from model.training.checkpoint import CheckpointFiles
 from model.training.config import PhaseConfig
 from model.training.engine import Step
 from model.training.history import Record
+from model.training.keeping import Kept
 from model.training.run import TrainingJob
 from tests.published import NETWORK
 from tests.walks import box_files
@@ -19,7 +20,7 @@ def job(
     data: Path,
     folder: Path,
     name: str = "finetune",
-    resume: CheckpointFiles | None = None,
+    resume: tuple[Path, ...] = (),
     init: CheckpointFiles | None = None,
     **changes: object,
 ) -> TrainingJob:
@@ -43,9 +44,8 @@ class Notes:
     def recorded(self, record: Record) -> None:
         self.records.append(record)
 
-    def kept(self, files: CheckpointFiles, step: int) -> None:
-        assert files.state is not None and files.state.exists()
-        self.kept_at.append(step)
+    def kept(self, state: Kept) -> None:
+        self.kept_at.append(state.step)
 
     def rolled_back(self, reason: str, step: int) -> None:
         self.rolled_back_to.append(step)

@@ -146,7 +146,9 @@ def test_losses_are_known_by_name_and_fit_their_phase() -> None:
 
 
 def step(number: int, loss: float, verdict: Verdict = Verdict.APPLY) -> Step:
-    return Step(number, loss, {"heatmap": loss / 2}, 0.1, {"head": 3.0, "fusion": 4.0}, verdict, 8, 0.5, 0.1, False)
+    return Step(
+        number, loss, {"heatmap": loss / 2}, 0.1, {"head": 3.0, "fusion": 4.0}, verdict, 8, 0.5, 0.1, False, False
+    )
 
 
 def test_a_record_is_the_mean_of_the_applied_updates(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from model.training import engine as engine_module
 from model.training.checkpoint import CheckpointFiles, load_network, read_tensors
 from model.training.engine import Diverged, Engine, Step
 from model.training.guard import Verdict
+from model.training.keeping import FolderVault
 from model.training.ranks import World, joined
 from model.training.run import Trained, TrainingJob, train
 from model.training.stopping import Stopped, Stopper
@@ -86,8 +87,8 @@ def test_a_resumed_training_is_the_unbroken_one(data: Path, tmp_path: Path, zero
     how = {"steps": 6, "zero": zero, "ema": 0.9, "checkpoint_every": 4}
     whole, notes = run(job(data, tmp_path / "whole", **how))
     assert notes.kept_at == [4]
-    files = CheckpointFiles.inside(tmp_path / "whole" / "resume")
-    rest, later = run(job(data, tmp_path / "rest", resume=files, **how))
+    shares = FolderVault(tmp_path / "whole" / "resume").newest()
+    rest, later = run(job(data, tmp_path / "rest", resume=shares, **how))
     assert losses(later) == losses(notes)[4:] and later.steps[0].number == 5
     assert rest.files.weights.read_bytes() == whole.files.weights.read_bytes()
     assert rest.history == whole.history
@@ -104,7 +105,7 @@ def test_a_wish_to_stop_is_met_after_the_update_with_a_checkpoint(data: Path, tm
     notes = Impatient()
     with pytest.raises(Stopped, match="told to stop after step 2 of 4: its state is kept"):
         train(job(data, tmp_path), World(), notes, stopper)
-    _, rest = run(job(data, tmp_path / "rest", resume=CheckpointFiles.inside(tmp_path / "resume")))
+    _, rest = run(job(data, tmp_path / "rest", resume=FolderVault(tmp_path / "resume").newest()))
     _, whole = run(job(data, tmp_path / "whole"))
     assert losses(notes) + losses(rest) == losses(whole)
 
@@ -129,8 +130,8 @@ def test_an_update_that_is_not_finite_leaves_the_weights_alone(
     states = []
 
     class Watching(Engine):
-        def step(self, batches: Iterator[Batch]) -> Step:
-            step = super().step(batches)
+        def step(self, batches: Iterator[Batch], ready: bool = False) -> Step:
+            step = super().step(batches, ready)
             states.append({n: p.detach().clone() for n, p in self.sharded.network.named_parameters()})
             return step
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from model.training.checkpoint import CheckpointFiles
+from model.training.keeping import FolderVault
 from model.training.ranks import joined, world_of
 from model.training.run import train
 from model.training.stopping import Stopper
@@ -21,7 +21,7 @@ with joined(world, torch.device("cpu")):
         here = out / str(zero)
         numbers = {"steps": 6, "batch": 2, "zero": zero}
         train(job(folder, here, checkpoint_every=3, **numbers), world, whole, Stopper())
-        kept = CheckpointFiles.inside(here / "resume")
+        kept = FolderVault(here / "resume").newest()
         train(job(folder, out / f"{zero}-again", resume=kept, **numbers), world, rest, Stopper())
         losses[f"zero {zero}"] = [step.loss for step in whole.steps]
         losses[f"zero {zero} resumed"] = [step.loss for step in rest.steps]
