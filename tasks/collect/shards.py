@@ -24,6 +24,12 @@ GOAL_RADIUS = 0.36
 """Metres around the goal that count as reached: within one step of 0.25 m and the grid's rounding."""
 PNG_EFFORT = 1
 """zlib level: lossless either way, and higher ones cost more time than they save space."""
+PNG_CODING = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
+)
+"""Each byte less the one above: a twentieth larger than with the best filter for each row, and quicker both ways."""
 
 
 @dataclass
@@ -83,7 +89,7 @@ def record_errand(
 def png(image: np.ndarray) -> bytes:
     """A lossless PNG; RGB or one channel of 8 or 16 bits."""
     stored = image[..., ::-1] if image.ndim == 3 else image
-    ok, data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, PNG_EFFORT])
+    ok, data = cv2.imencode(".png", stored, PNG_CODING)
     assert ok, "OpenCV could not encode a PNG"
     return data.tobytes()
 

@@ -47,8 +47,9 @@ def palette(walk: Walk) -> Palette:
     height, width = walk.semantic.shape[1:]
     stride = max(1, -(-max(height, width) // POINTS_A_SIDE))
     grid = (slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
-    ids = walk.semantic[grid][walk.intact].ravel()
-    colours = walk.rgb[grid][walk.intact].reshape(-1, 3)
+    whole = slice(None) if walk.intact.all() else walk.intact
+    ids = walk.semantic[grid][whole].ravel()
+    colours = walk.rgb[grid][whole].reshape(-1, 3)
     counts = np.bincount(ids)
     sums = np.stack([np.bincount(ids, weights=colours[:, channel]) for channel in range(3)], axis=1)
     return {
@@ -130,9 +131,10 @@ def density(colours: Floats, references: Floats, counts: NDArray[np.bool_]) -> F
 
     Shares sum to one, so red and blue say all; the density is over their plane.
     """
-    away = ((colours[:, None, ::2] - references[None, :, ::2]) ** 2).sum(axis=2)
-    kernel = np.where(counts, np.exp(-away / (2 * WIDTH**2)), 0.0) / (2 * np.pi * WIDTH**2)
-    mean = kernel.sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
+    mine, theirs = colours.astype(np.float32), references.astype(np.float32)
+    away = sum((mine[:, channel, None] - theirs[None, :, channel]) ** 2 for channel in (0, 2))
+    kernel = np.exp(away * np.float32(-1 / (2 * WIDTH**2))) * counts / (2 * np.pi * WIDTH**2)
+    mean = kernel.sum(axis=1, dtype=np.float64) / np.maximum(counts.sum(axis=1), 1)
     return np.asarray(np.log((1 - FLOOR) * mean + FLOOR / AREA))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.validate.reading import Rows
-from tasks.validate.walks import Walk
+from tasks.validate.walks import Walk, tall
 
 Marks = NDArray[np.uint64]
 """[N, 2] hash of each frame's picture and of its depth."""
@@ -26,10 +26,11 @@ CROWD = 400
 
 def marks(walk: Walk) -> Marks:
     """Difference hashes (is each cell of an 8 x 9 thumbnail lighter, or farther, than its left neighbour?)."""
-    found = np.empty((len(walk.grey), 2), np.uint64)
-    for column, images in enumerate((walk.grey, walk.depth)):
-        small = np.stack([cv2.resize(image, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA) for image in images])
-        bits = (np.diff(small, axis=2) > 0).reshape(len(small), -1)
+    found = np.empty((len(walk.light), 2), np.uint64)
+    for column, images in enumerate((walk.light, walk.depth.astype(np.float32))):
+        # Cells are means over areas, and no area reaches from one picture into the next.
+        small = cv2.resize(tall(images), (SIDE + 1, SIDE * len(images)), interpolation=cv2.INTER_AREA)
+        bits = (np.diff(small, axis=1) > 0).reshape(len(images), -1)
         found[:, column] = np.packbits(bits, axis=1).view(">u8")[:, 0]
     return found
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tasks.validate.spec import Thresholds
 from tasks.validate.walks import Walk, read_walk
 
 WALKS_A_JOB = 12
+Print = tuple[int, int]
+"""What tells two pictures apart: hash of how it looks, checksum of its pixels."""
 MOVED = 0.005
 """Metres or degrees; below it a camera stands still."""
 
@@ -41,10 +44,11 @@ class Job:
 class Measures:
     """What was measured, in plain numbers; NaN = could not be, for a reason that another column tells."""
 
-    frames: list[dict[str, Any]] = field(default_factory=list)
+    frames: dict[str, Columns] = field(default_factory=dict)
+    """Episode -> one value a frame."""
     episodes: list[dict[str, Any]] = field(default_factory=list)
-    prints: dict[str, set[bytes]] = field(default_factory=dict)
-    """Episode -> digests of its pictures and depths: equal views of two episodes were recorded once."""
+    prints: dict[str, set[Print]] = field(default_factory=dict)
+    """Episode -> prints of its pictures and depths: equal views of two episodes were recorded once."""
     marks: dict[str, likeness.Marks] = field(default_factory=dict)
     """Episode -> hashes of its frames, alike where views are alike."""
     palettes: dict[str, colours.Palette] = field(default_factory=dict)
@@ -52,7 +56,7 @@ class Measures:
 
     def add(self, other: Measures) -> None:
         """Take in what another worker measured."""
-        self.frames += other.frames
+        self.frames |= other.frames
         self.episodes += other.episodes
         self.prints |= other.prints
         self.marks |= other.marks
@@ -110,21 +114,26 @@ def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
     """Add the rows of one walk to `found`."""
     scene = job.scenes.get(rows["scene"][0], {})
     sighted = pictures.sightings(walk)
-    seen = {**pictures.light_and_detail(walk), **pictures.depths(walk), **pictures.labels(sighted, known_ids(scene))}
+    seen = {**pictures.light(walk), **pictures.depths(walk), **pictures.labels(sighted, known_ids(scene))}
     moved = motion.steps(walk.pose)
     frames: Columns = {
+        "frame": np.array(rows["frame"], float),
         "intact": walk.intact.astype(float),
         **only_where(walk.intact, seen),
         **motion.poses(walk.pose),
         **moved,
         **motion.acted(walk, moved, job.thresholds.poses.still),
     }
-    names, columns = list(frames), np.stack(list(frames.values()), axis=1).tolist()
-    for number, values in zip(rows["frame"], columns, strict=True):
-        found.frames.append({"episode": walk.episode, "frame": number, **dict(zip(names, values, strict=True))})
-    found.episodes.append({"episode": walk.episode, **of_the_walk(walk, frames, rows, sighted, scene, job)})
-    found.prints[walk.episode] = fingerprints(walk, frames)
-    found.marks[walk.episode] = likeness.marks(walk)
+    marks = likeness.marks(walk)
+    prints = prints_of(walk, marks)
+    found.frames[walk.episode] = frames
+    found.episodes.append({
+        "episode": walk.episode,
+        "frozen": frozen(walk, frames, prints),
+        **of_the_walk(walk, frames, rows, sighted, scene, job),
+    })  # fmt: skip
+    found.prints[walk.episode] = telling(walk, frames, prints)
+    found.marks[walk.episode] = marks
     found.palettes[walk.episode] = colours.palette(walk)
 
 
@@ -137,13 +146,10 @@ def of_the_walk(
     instruction = rows["instruction"][0] or ""
     return {
         "length": len(walk.pose),
-        "detail": middle(frames["detail"]),
-        "blocks": middle(frames["blocks"]),
-        "frozen": frozen(walk, frames),
+        **pictures.texture(walk),
         "stuck": float(frames["stuck"][forward].mean()) if forward.any() else 0.0,
         "acted": mean(frames["action_fits"][1:]),
         "ends": float(walk.actions.index("stop") == len(walk.actions) - 1 if "stop" in walk.actions else False),
-        "grain": middle(frames["grain"]),
         **(pictures.of_the_sensor(walk) if walk.intact.all() else {}),
         "words": len(instruction.split()),
         **(consistent(walk, scene, t) if is_sound(walk, frames) else {}),
@@ -181,29 +187,32 @@ def known_ids(scene: dict[str, Any]) -> frozenset[int]:
     return frozenset(thing["id"] for thing in [*scene.get("objects", ()), *scene.get("doors", ())])
 
 
-def frozen(walk: Walk, frames: Columns) -> float:
+def prints_of(walk: Walk, marks: likeness.Marks) -> list[tuple[Print, Print]]:
+    """Of every frame's picture and depth."""
+    sums = [[zlib.crc32(image) for image in images] for images in (walk.rgb, walk.depth)]
+    looks = marks.T.tolist()
+    pictures, depths = (list(zip(look, check, strict=True)) for look, check in zip(looks, sums, strict=True))
+    return list(zip(pictures, depths, strict=True))
+
+
+def frozen(walk: Walk, frames: Columns, prints: list[tuple[Print, Print]]) -> float:
     """Share of frames that are the one before to the bit, in picture or depth, although the pose changed."""
     if len(walk.pose) < 2:
         return 0.0
+    repeated = [mine[0] == last[0] or mine[1] == last[1] for last, mine in pairwise(prints)]
     moved = (frames["step"][1:] > MOVED) | (frames["turn"][1:] > MOVED)
-    return float((pictures.repeated(walk) & moved & walk.intact[1:] & walk.intact[:-1]).mean())
+    return float((np.array(repeated) & moved & walk.intact[1:] & walk.intact[:-1]).mean())
 
 
-def fingerprints(walk: Walk, frames: Columns) -> set[bytes]:
-    """Digests of each frame's depth and picture; blank frames look alike everywhere and are left out."""
+def telling(walk: Walk, frames: Columns, prints: list[tuple[Print, Print]]) -> set[Print]:
+    """The prints of pictures and depths; blank frames look alike everywhere and are left out."""
     told = walk.intact & (frames["contrast"] > 1) & (frames["farthest"] > frames["nearest"])
-    images = [image for kind in (walk.depth, walk.rgb) for image in kind[told]]
-    return {hashlib.blake2b(image.tobytes(), digest_size=12).digest() for image in images}
+    return {one for i in np.flatnonzero(told) for one in prints[i]}
 
 
 def only_where(condition: NDArray[np.bool_], columns: Columns) -> Columns:
     """The columns, NaN where the condition does not hold."""
     return {name: np.where(condition, values, np.nan) for name, values in columns.items()}
-
-
-def middle(values: NDArray[np.float64]) -> float:
-    """Median of what is not NaN; NaN where all is."""
-    return float(np.median(kept)) if (kept := values[~np.isnan(values)]).size else float("nan")
 
 
 def mean(values: NDArray[np.float64]) -> float:

@@ -6,53 +6,36 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.validate.walks import Walk
+from tasks.validate.walks import Walk, tall
 
 Columns = dict[str, NDArray[np.float64]]
 """Name -> one value a frame."""
 
+EVERY = 2
+"""Of so many frames one tells how sharp, noisy and coloured a walk is: these are told of the walk as a whole."""
 SPARSE = 3
-"""Of every so many rows and columns one says enough of a frame's median depth."""
+"""Of every so many rows and columns one says enough of a frame's colours."""
 STILL = 2
-"""A pixel whose green never changes by more, of 255, stands still."""
+"""A pixel whose luminance never changes by more, of 255, stands still."""
 
 
-def light_and_detail(walk: Walk) -> Columns:
-    """Mean luminance, its spread, the share of fine detail, edges on a grid of 8 px over others, noise where flat."""
-    grey = walk.grey
-    spread = grey.std(axis=(1, 2))
-    fine = np.abs(np.stack([cv2.Laplacian(image, cv2.CV_32F) for image in grey]))
-    return {
-        "brightness": grey.mean(axis=(1, 2)).astype(float),
-        "contrast": spread.astype(float),
-        "detail": (fine.mean(axis=(1, 2)) / np.maximum(spread, 1.0)).astype(float),
-        "blocks": blockiness(grey),
-        "grain": np.median(fine[:, ::2, ::2], axis=(1, 2)).astype(float),
-    }
-
-
-def blockiness(grey: NDArray[np.float32]) -> NDArray[np.float64]:
-    """[N] mean step across the borders of 8 x 8 blocks over the mean step elsewhere: about 1, more after JPEG."""
-    ratios = []
-    for axis in (1, 2):
-        steps = np.abs(np.diff(grey, axis=axis)).mean(axis=3 - axis)
-        border = np.arange(steps.shape[1]) % 8 == 7
-        ratios.append((steps[:, border].mean(axis=1) + 0.1) / (steps[:, ~border].mean(axis=1) + 0.1))
-    return np.mean(ratios, axis=0).astype(float)
+def light(walk: Walk) -> Columns:
+    """Mean luminance and its spread."""
+    flat = walk.light.reshape(len(walk.light), -1)
+    mean = flat.mean(axis=1, dtype=np.float64)
+    squares = np.einsum("ij,ij->i", flat, flat).astype(float) / flat.shape[1]
+    return {"brightness": mean, "contrast": np.sqrt(np.maximum(squares - mean**2, 0.0))}
 
 
 def depths(walk: Walk) -> Columns:
-    """Share of invalid pixels; nearest, median and farthest valid depth in metres (NaN where there is none)."""
-    some = walk.depth[:, ::SPARSE, ::SPARSE].reshape(len(walk.depth), -1)
-    valid = walk.depth > 0
-    full = valid.any(axis=(1, 2))
-    columns = {
-        "nearest": np.where(valid, walk.depth, np.inf).min(axis=(1, 2)),
-        "median_depth": np.array([np.median(row[row > 0]) if (row > 0).any() else np.nan for row in some]),
-        "farthest": walk.depth.max(axis=(1, 2)),
-    }
-    holes = 1 - valid.mean(axis=(1, 2))
-    return {"holes": holes, **{name: np.where(full, values, np.nan).astype(float) for name, values in columns.items()}}
+    """Share of invalid pixels; nearest and farthest valid depth in metres (NaN where there is none)."""
+    flat = walk.depth.reshape(len(walk.depth), -1)
+    valid = np.count_nonzero(flat, axis=1)
+    # Less one, the invalid depth zero wraps around to the largest of all.
+    nearest = (flat - np.uint16(1)).min(axis=1).astype(float) + 1
+    columns = {"nearest": nearest, "farthest": flat.max(axis=1).astype(float)}
+    metres = {name: np.where(valid > 0, values / 1000, np.nan) for name, values in columns.items()}
+    return {"holes": 1 - valid / flat.shape[1], **metres}
 
 
 def sightings(walk: Walk) -> NDArray[np.float64]:
@@ -74,33 +57,65 @@ def labels(seen: NDArray[np.float64], known: frozenset[int]) -> Columns:
     }
 
 
-def of_the_sensor(walk: Walk) -> dict[str, float]:
-    """Share of pixels that stand still while the camera moves; number of depths (of three frames) that occur at all;
-    share of pixels without colour; how much stronger the picture's edges are where labels change than on average."""
-    grey = walk.rgb[:, :, :, 1]
-    still = (grey.max(axis=0) - grey.min(axis=0)) <= STILL
-    some = np.rint(walk.depth[[0, len(walk.depth) // 2, -1]] * 1000).astype(np.intp)
-    rare = walk.rgb[:, ::SPARSE, ::SPARSE]
+def texture(walk: Walk) -> dict[str, float]:
+    """Medians over a walk's frames of: the share of fine detail, edges on a grid of 8 px over others, noise where flat.
+
+    Nothing where no frame could be read.
+    """
+    some = np.flatnonzero(walk.intact)[::EVERY]
+    if not len(some):
+        return {}
+    grey = walk.light[some]
+    fine = np.abs(np.stack([cv2.Laplacian(image, cv2.CV_32F) for image in grey]))
+    spread = np.maximum(grey.std(axis=(1, 2)), 1.0)
     return {
-        "dead": float(still.mean()),
-        "levels": float(np.count_nonzero(np.bincount(some.ravel()))),
-        "colourless": float((np.ptp(rare, axis=3) <= 1).mean()),
-        "outlines": outlines(walk),
+        "detail": float(np.median(fine.mean(axis=(1, 2)) / spread)),
+        "blocks": float(np.median(blockiness(grey))),
+        "grain": float(np.median(np.median(fine[:, ::2, ::2], axis=(1, 2)))),
     }
 
 
-def outlines(walk: Walk) -> float:
-    """Mean step of light where labels change over the mean step everywhere: about 1 where pictures lie elsewhere."""
+def blockiness(grey: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[N] mean step across the borders of 8 x 8 blocks over the mean step elsewhere: about 1, more after JPEG."""
     ratios = []
     for axis in (1, 2):
-        steps = np.abs(np.diff(walk.grey, axis=axis))
-        change = np.diff(walk.semantic.astype(np.int32), axis=axis) != 0
+        steps = np.abs(np.diff(grey, axis=axis)).mean(axis=3 - axis)
+        border = np.arange(steps.shape[1]) % 8 == 7
+        ratios.append((steps[:, border].mean(axis=1) + 0.1) / (steps[:, ~border].mean(axis=1) + 0.1))
+    return np.mean(ratios, axis=0).astype(float)
+
+
+def of_the_sensor(walk: Walk) -> dict[str, float]:
+    """Share of pixels that stand still while the camera moves; number of depths (of three frames) that occur at all;
+    share of pixels without colour; how much stronger the picture's edges are where labels change than on average."""
+    still = (walk.grey.max(axis=0) - walk.grey.min(axis=0)) <= STILL
+    some = walk.depth[[0, len(walk.depth) // 2, -1]]
+    red, green, blue = np.moveaxis(walk.rgb[::EVERY, ::SPARSE, ::SPARSE], 3, 0)
+    colour = np.maximum(np.maximum(blue, green), red) - np.minimum(np.minimum(blue, green), red)
+    return {
+        "dead": float(still.mean()),
+        "levels": float(np.count_nonzero(np.bincount(some.ravel()))),
+        "colourless": float((colour <= 1).mean()),
+        "outlines": outlines(walk.light[::EVERY], walk.semantic[::EVERY]),
+    }
+
+
+def outlines(grey: NDArray[np.float32], semantic: NDArray[np.uint16]) -> float:
+    """Mean step of light where labels change over the mean step everywhere: about 1 where pictures lie elsewhere."""
+    ratios = []
+    for later, earlier in (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :, 1:], np.s_[:, :, :-1]):
+        steps = np.abs(grey[later] - grey[earlier])
+        change = semantic[later] != semantic[earlier]
         ratios.append((steps[change].mean() + 0.1) / (steps.mean() + 0.1) if change.any() else 1.0)
     return float(np.mean(ratios))
 
 
-def repeated(walk: Walk) -> NDArray[np.bool_]:
-    """[N - 1] whether the picture or the depth of a frame (from the second on) is the one before to the bit."""
-    same_picture = (walk.rgb[1:] == walk.rgb[:-1]).all(axis=(1, 2, 3))
-    same_depth = (walk.depth[1:] == walk.depth[:-1]).all(axis=(1, 2))
-    return np.asarray(same_picture | same_depth)
+def blurred(walk: Walk) -> NDArray[np.float32]:
+    """[N, H, W] luminance, each pixel the mean of the 3 x 3 around it; at the borders, mirrored."""
+    rows = cv2.blur(tall(walk.light), (3, 1)).reshape(walk.light.shape)
+    summed = rows.copy()
+    summed[:, 1:] += rows[:, :-1]
+    summed[:, :-1] += rows[:, 1:]
+    summed[:, 0] += rows[:, 1]
+    summed[:, -1] += rows[:, -2]
+    return summed / np.float32(3)

@@ -39,26 +39,31 @@ class Boxes:
             boxes.yaw[thing["id"]] = thing["yaw"]
         return boxes
 
-    def hold(self, ids: NDArray[np.intp], points: NDArray[np.float64], slack: float) -> NDArray[np.float64]:
-        """[...] 1 where a point ([..., 3]) lies within `slack` metres of its object's box, 0 elsewhere, NaN: no box."""
+    def hold(
+        self, ids: NDArray[np.intp], points: NDArray[np.floating[Any]], slack: float
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """[P] whether an id has a box, and whether its point ([P, 3]) lies within `slack` metres of that box."""
         row = np.where(ids < len(self.yaw), ids, 0)
         away = points - self.centre[row]
-        cosine, sine = np.cos(self.yaw[row]), np.sin(self.yaw[row])
-        own = np.stack(
-            [away[..., 0] * cosine - away[..., 2] * sine, away[..., 1], away[..., 0] * sine + away[..., 2] * cosine]
-        )
-        outside = np.moveaxis(np.abs(own), 0, -1) - self.half[row]
-        return np.where(np.isnan(self.yaw[row]), np.nan, (outside.max(axis=-1) <= slack).astype(float))
+        cosine, sine = np.cos(self.yaw)[row], np.sin(self.yaw)[row]
+        x = np.abs(away[:, 0] * cosine - away[:, 2] * sine)
+        z = np.abs(away[:, 0] * sine + away[:, 2] * cosine)
+        reach = self.half[row] + np.float32(slack)
+        return ~np.isnan(cosine), (x <= reach[:, 0]) & (np.abs(away[:, 1]) <= reach[:, 1]) & (z <= reach[:, 2])
 
 
 def in_place(walk: Walk, boxes: Boxes, slack: float) -> float:
     """Share of a walk's points that lie in the box of their object; NaN where the scene describes no object seen."""
     height, width = walk.depth.shape[1:]
     stride = max(1, -(-max(height, width) // POINTS_A_SIDE))
+    grid = np.s_[:, stride // 2 :: stride, stride // 2 :: stride]
     ys, xs = np.mgrid[stride // 2 : height : stride, stride // 2 : width : stride].reshape(2, -1)
-    rays = np.linalg.inv(walk.intrinsics) @ np.stack([xs + 0.5, ys + 0.5, np.ones(len(xs))])
-    depth = walk.depth[:, ys, xs]
-    points = walk.pose[:, :3, :3] @ (rays * depth[:, None]) + walk.pose[:, :3, 3:]
-    held = boxes.hold(walk.semantic[:, ys, xs].astype(np.intp), np.moveaxis(points, 1, -1), slack)
-    counted = held[(depth > 0) & ~np.isnan(held)]
-    return float(counted.mean()) if counted.size else float("nan")
+    pixels = np.stack([xs + 0.5, ys + 0.5, np.ones(len(xs))])
+    depth = walk.depth[grid].reshape(len(walk.depth), -1)
+    turned = walk.pose[:, :3, :3] @ np.linalg.inv(walk.intrinsics)
+    rays = turned.astype(np.float32) @ pixels.astype(np.float32)
+    points = rays * (depth[:, None] / np.float32(1000)) + walk.pose[:, :3, 3:].astype(np.float32)
+    valid = depth > 0
+    ids = walk.semantic[grid].reshape(len(walk.depth), -1)[valid].astype(np.intp)
+    known, held = boxes.hold(ids, np.moveaxis(points, 1, -1)[valid], slack)
+    return float(held[known].mean()) if known.any() else float("nan")

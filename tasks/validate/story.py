@@ -119,13 +119,18 @@ def reached(pose: NDArray[np.float64], instruction: str, scene: dict[str, Any], 
     if not mentions or not np.isfinite(pose).all():
         return float("nan")
     place = pose[:, [0, 2], 3]
+    asked = set(mentions)
     near = set()
-    for thing in scene.get("objects", ()):
-        centre, half = np.array(thing["centre"])[[0, 2]], max(thing["size"][0], thing["size"][2]) / 2
-        if np.linalg.norm(place - centre, axis=1).min() <= REACH + half:
-            near |= {thing["category"], thing.get("name")}
+    things = [thing for thing in scene.get("objects", ()) if {thing["category"], thing.get("name")} & asked]
+    if things:
+        centre = np.array([thing["centre"] for thing in things])[:, [0, 2]]
+        half = np.array([max(thing["size"][0], thing["size"][2]) / 2 for thing in things])
+        away = np.linalg.norm(place[:, None] - centre[None], axis=2).min(axis=0)
+        for thing, reached in zip(things, away <= REACH + half, strict=True):
+            if reached:
+                near |= {thing["category"], thing.get("name")}
     for room in scene.get("rooms", ()):
-        if holds(np.array(room["polygon"]), place).any():
+        if room["category"] in asked - near and holds(np.array(room["polygon"]), place).any():
             near.add(room["category"])
     return sum(mention in near for mention in mentions) / len(mentions)
 

@@ -11,7 +11,7 @@ import numpy as np
 from tasks.validate.colours import judged
 from tasks.validate.filed import agrees
 from tasks.validate.likeness import likeness
-from tasks.validate.measure import Measures
+from tasks.validate.measure import Measures, Print
 from tasks.validate.reading import COLUMNS, Dataset, Rows
 from tasks.validate.wording import familiar, manners
 
@@ -32,7 +32,7 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
 
     walks = dataset.walks()
     episodes = pd.DataFrame(sorted(measures.episodes, key=lambda row: str(row["episode"])))
-    frames = pd.DataFrame(sorted(measures.frames, key=lambda row: (row["episode"], row["frame"])))
+    frames = frames_table(walks, measures)
     known = pd.DataFrame(known_of(dataset, walks, measures))
     # People who tell the way name what they see from afar; only routes that were put into words name what they pass.
     people = {name for name, entry in dataset.entries.items() if "source" in (entry.get("info") or {})}
@@ -47,22 +47,31 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     }
 
 
+def frames_table(walks: list[Rows], measures: Measures) -> DataFrame:
+    """What was measured of each frame, in the index's order."""
+    import pandas as pd
+
+    measured = [measures.frames[rows["episode"][0]] for rows in walks]
+    values = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
+    return pd.DataFrame({"episode": [name for rows in walks for name in rows["episode"]], **values})
+
+
 def index_table(dataset: Dataset, walks: list[Rows]) -> DataFrame:
     """The index without its lists; `gap`, `changes` and `intrinsics_sound` say what is wrong with a row."""
     table: DataFrame = dataset.index.select(
         [name for name in COLUMNS if name not in ("pose", "intrinsics")]
     ).to_pandas()
     table["gap"] = [frame - i for rows in walks for i, frame in enumerate(rows["frame"])]
-    table["changes"] = [
-        float(any(rows[name][i] != rows[name][0] for name in CONSTANT))
-        for rows in walks
-        for i in range(len(rows["frame"]))
-    ]
-    table["intrinsics_sound"] = [float(is_pinhole(k)) for rows in walks for k in rows["intrinsics"]]
+    constant = [column for rows in walks for column in zip(*(rows[name] for name in CONSTANT), strict=True)]
+    firsts = [first for rows in walks for first in [tuple(rows[name][0] for name in CONSTANT)] * len(rows["frame"])]
+    table["changes"] = [float(here != first) for here, first in zip(constant, firsts, strict=True)]
+    cameras = [None if k is None else tuple(k) for rows in walks for k in rows["intrinsics"]]
+    sound = {camera: float(is_pinhole(camera)) for camera in set(cameras)}
+    table["intrinsics_sound"] = [sound[camera] for camera in cameras]
     return table
 
 
-def is_pinhole(k: list[float] | None) -> bool:
+def is_pinhole(k: tuple[float, ...] | None) -> bool:
     """Whether nine numbers are the matrix of a pinhole camera without skew."""
     if k is None or len(k) != 9 or not np.isfinite(k).all():
         return False
@@ -119,7 +128,7 @@ def shared_views(walks: list[Rows], measures: Measures) -> tuple[dict[str, int],
     """By episode: how many of its views another group of splits has too; of how many earlier episodes it is a copy."""
     leaked: dict[str, int] = {}
     copies: dict[str, int] = {}
-    holders: dict[bytes, list[tuple[str, str]]] = {}
+    holders: dict[Print, list[tuple[str, str]]] = {}
     for rows in walks:
         for digest in measures.prints[rows["episode"][0]]:
             holders.setdefault(digest, []).append((rows["episode"][0], group_of(rows["split"][0])))

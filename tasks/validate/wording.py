@@ -14,6 +14,8 @@ PRIOR = 5.0
 """Episodes that the words of all manners together weigh in the words of each."""
 MOST = 2.0
 """What one word or pair of words can say, in nats."""
+ROUNDS = 3
+"""How often all are judged."""
 SAME = {"hard": "forward"}
 """Strata that are walked, and so told, alike."""
 WORD = re.compile(r"[^\W\d_]+")
@@ -31,29 +33,41 @@ def familiar(instructions: Sequence[str]) -> list[float]:
 def manners(instructions: Sequence[str], strata: Sequence[str]) -> list[float]:
     """By how much each instruction's words fit its stratum better than any other one: a log likelihood ratio.
 
-    Naive Bayes over words and pairs of neighbours; each instruction is judged by the others. NaN where there are too
-    few episodes, or one manner alone.
+    Naive Bayes over words and pairs of neighbours. Each instruction is judged by the others, and then again by those of
+    them that fit their own stratum best: many that tell of a foreign manner would else teach it to their stratum, and
+    the sound ones of that manner would seem to fit there, too. NaN with too few episodes, or one manner alone.
     """
     manner = [SAME.get(stratum, stratum) for stratum in strata]
-    whole = Counter(manner)
-    if len(manner) < ENOUGH or len(whole) < 2:
+    if len(manner) < ENOUGH or len(set(manner)) < 2:
         return [float("nan")] * len(manner)
     spoken = [words_and_pairs(text) for text in instructions]
-    counts: dict[str, Counter[str]] = {name: Counter() for name in whole}
-    for words, name in zip(spoken, manner, strict=True):
-        counts[name].update(words)
+    counted = [True] * len(manner)
+    for _ in range(ROUNDS - 1):
+        counted = [fit > 0 for fit in fits(spoken, manner, counted)]
+    return fits(spoken, manner, counted)
 
-    def judged(words: set[str], own: str) -> float:
-        fit = dict.fromkeys(whole, 0.0)
+
+def fits(spoken: Sequence[set[str]], manner: Sequence[str], counted: Sequence[bool]) -> list[float]:
+    """Each instruction's log likelihood ratio, judged by the others that are counted."""
+    whole = Counter(name for name, counts in zip(manner, counted, strict=True) if counts)
+    seen: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(manner))}
+    for words, name, counts in zip(spoken, manner, counted, strict=True):
+        if counts:
+            seen[name].update(words)
+
+    def judged(words: set[str], own: str, counts: bool) -> float:
+        others = {name: whole[name] - (counts and name == own) for name in seen}
+        everyone = sum(others.values())
+        fit = dict.fromkeys(seen, 0.0)
         for word in words:
-            seen = {name: counts[name][word] - (name == own) for name in whole}
-            usual = (sum(seen.values()) + 0.5) / len(manner)
-            for name in whole:
-                share = (seen[name] + PRIOR * usual) / (whole[name] - (name == own) + PRIOR)
+            heard = {name: seen[name][word] - (counts and name == own) for name in seen}
+            usual = (sum(heard.values()) + 0.5) / (everyone + 1)
+            for name in seen:
+                share = (heard[name] + PRIOR * usual) / (others[name] + PRIOR)
                 fit[name] += max(-MOST, min(MOST, log(share / usual)))
         return fit[own] - max(value for name, value in fit.items() if name != own)
 
-    return [judged(words, own) for words, own in zip(spoken, manner, strict=True)]
+    return [judged(*each) for each in zip(spoken, manner, counted, strict=True)]
 
 
 def words_and_pairs(text: str) -> set[str]:

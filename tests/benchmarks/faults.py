@@ -185,12 +185,17 @@ def write_planted(folder: Path, clean: Clean, victims: list[Recording]) -> dict[
 
 def without(measures: Measures, episodes: set[str]) -> Measures:
     """The measures of all other walks."""
+
+    def kept(table: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in table.items() if name not in episodes}
+
     return Measures(
-        [row for row in measures.frames if row["episode"] not in episodes],
+        kept(measures.frames),
         [row for row in measures.episodes if row["episode"] not in episodes],
-        *({name: value for name, value in table.items() if name not in episodes}
-          for table in (measures.prints, measures.marks, measures.palettes)),
-    )  # fmt: skip
+        kept(measures.prints),
+        kept(measures.marks),
+        kept(measures.palettes),
+    )
 
 
 def tried(folder: Path, clean: Clean, plan: CollectPlan, kinds: list[str], share: float) -> tuple[list[Row], list[str]]:

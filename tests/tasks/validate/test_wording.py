@@ -26,6 +26,16 @@ def test_words_tell_one_manner_of_walking_from_another() -> None:
     assert {i for i, value in enumerate(judged) if value < 0} == {52, 60, 70}
 
 
+def test_many_that_tell_of_another_manner_do_not_make_sound_ones_doubtful() -> None:
+    instructions, strata = zip(*TOLD, strict=True)
+    loops = [i for i, stratum in enumerate(strata) if stratum == "loop"]
+    wrong = ["revisit" if i in loops[::2] else stratum for i, stratum in enumerate(strata)]
+    judged = manners(instructions, wrong)
+    assert max(judged[i] for i in loops[::2]) < 0
+    alone = manners(*zip(*(told for i, told in enumerate(TOLD) if i not in loops[::2]), strict=True))
+    assert [value for i, value in enumerate(judged) if i not in loops[::2]] == pytest.approx(alone)
+
+
 def test_a_hard_walk_is_told_like_a_forward_one() -> None:
     strata = ["hard" if stratum == "forward" and i % 3 == 0 else stratum for i, (_, stratum) in enumerate(TOLD)]
     assert min(manners([text for text, _ in TOLD], strata)) > 0
