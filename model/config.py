@@ -209,6 +209,7 @@ class NetworkConfig(Section):
     language: LanguageConfig = LanguageConfig()
     head: HeadConfig = HeadConfig()
     point_bands: int = Field(6, ge=0, description="Octaves of the Fourier code of 3-D points; 0 leaves the points out.")
+    trail: bool = Field(True, description="The goal's query is told how the walker came here, where geometry is used.")
     dtype: Dtype = Field("float32", description="Type of the arithmetic; trainable weights stay float32.")
     devices: Placement = Placement()
 
@@ -232,6 +233,11 @@ class NetworkConfig(Section):
     def uses_points(self) -> bool:
         """Whether any part reads the geometry of the first encoder, beside its tokens."""
         return bool(self.point_bands) or self.head.near or self.head.landing
+
+    @property
+    def tells_trail(self) -> bool:
+        """Whether the poses of the first encoder are told to the goal's query."""
+        return self.trail and self.uses_points
 
     @model_validator(mode="after")
     def grids_fit(self) -> Self:

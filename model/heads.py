@@ -51,7 +51,8 @@ class HeatmapHead(nn.Module):
     A cell's feature f_u comes from its patch and from the code of its own 3-D centre. For keyframe k it looks at what
     that keyframe saw near the same place, and is told where it would lie in that keyframe's image and where its
     look-alike lies there, which gives f_u^k. Then z_k(u) = q_k . f_u^k / sqrt(d) and
-    z_k(none) = q_k . f_0 / sqrt(d) + b + w . [mean_u f_u^k, max_u f_u^k]. The goal query is compared with f_u.
+    z_k(none) = q_k . f_0 / sqrt(d) + b + w . [mean_u f_u^k, max_u f_u^k]. The goal query is compared with f_u, and what
+    the way so far tells of every cell (`model.trail`) is added.
     """
 
     def __init__(self, config: NetworkConfig, width: int) -> None:
@@ -73,8 +74,11 @@ class HeatmapHead(nn.Module):
         self.classes = nn.Linear(inner, CLASSES)
         self.turn = nn.Linear(width, TURNS)
 
-    def forward(self, patches: Patches, cells: Cells | None, queries: Tensor) -> HeadOutput:
-        """Patches, cells (where places are used), queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn."""
+    def forward(self, patches: Patches, cells: Cells | None, queries: Tensor, goal: Tensor | None = None) -> HeadOutput:
+        """Patches, cells (where places are used), queries [B, K + 1, width] -> logits [B, K + 1, C], classes, turn.
+
+        `goal` [B, C] is added to the logits of the goal's map.
+        """
         plain = self._describe(patches.current, cells)
         centres, known = (cells.centres, cells.known) if cells is not None else (None, None)
         found = self.look(plain, centres, known, patches.keyframes, patches.points, patches.known)
@@ -85,6 +89,8 @@ class HeatmapHead(nn.Module):
         features = torch.cat([plain[:, None] + found, plain[:, None]], dim=1)
         features = features + self.refine(features)
         logits = self._compare(self.query(queries), features)
+        if goal is not None:
+            logits = torch.cat([logits[:, :-1], logits[:, -1:] + goal[:, None].to(logits.dtype)], dim=1)
         classes = self.classes(features[:, :-1]).unflatten(2, (self.grid, self.grid)).movedim(-1, 2)
         return HeadOutput(logits, classes, self.turn(queries[:, -1]))
 

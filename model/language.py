@@ -57,12 +57,15 @@ class LanguageModel(nn.Module):
         # One vector for all keyframes: which of them a query asks for follows from what it sees.
         self.queries = nn.Parameter(torch.empty(2, self.width).normal_(std=inner.text_config.initializer_range))
 
-    def forward(self, text: Text, views: Tensor, valid: Tensor) -> Hidden:
-        """Instructions, visual tokens [B, S, N, width] (current view last), valid keyframes [B, K] -> hidden states."""
+    def forward(self, text: Text, views: Tensor, valid: Tensor, trail: Tensor | None = None) -> Hidden:
+        """Instructions, visual tokens [B, S, N, width] (current view last), valid keyframes [B, K] -> hidden states.
+
+        `trail` [B, width] is added to the goal's query.
+        """
         patches = round(views.shape[2] ** 0.5)
         sequence = lay_out(text, valid, patches, self.vocabulary, causal=self.attention == "causal")
         grid = torch.tensor([[1, patches * self.merge, patches * self.merge]], device=views.device)
-        visual = visual_output(self.architecture, self._inserted(views, sequence))
+        visual = visual_output(self.architecture, self._inserted(views, sequence, trail))
         states = self.backbone.model(
             input_ids=sequence.ids,
             position_ids=sequence.positions,
@@ -104,13 +107,16 @@ class LanguageModel(nn.Module):
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _inserted(self, views: Tensor, sequence: Sequence) -> Tensor:
+    def _inserted(self, views: Tensor, sequence: Sequence, trail: Tensor | None) -> Tensor:
         """[B * V, width]: what takes the placeholders' places, in the order of the sequence."""
         items, keyframes = views.shape[0], views.shape[1] - 1
-        queries = torch.cat([self.queries[:1].expand(keyframes, -1), self.queries[1:]]).to(views.dtype)
+        goal = self.queries[1:].expand(items, 1, -1)
+        if trail is not None:
+            goal = goal + trail[:, None]
+        queries = torch.cat([self.queries[:1].expand(items, keyframes, -1), goal], dim=1).to(views.dtype)
         whole = views.new_zeros(items, sequence.ids.shape[1], self.width)
         places = torch.cat([sequence.keyframes.flatten(), sequence.current, sequence.queries])
-        vectors = torch.cat([views.flatten(1, 2), queries.expand(items, -1, -1)], dim=1)
+        vectors = torch.cat([views.flatten(1, 2), queries], dim=1)
         return whole.index_copy(1, places, vectors)[:, sequence.slots].flatten(0, 1)
 
     def _visibility(self, sequence: Sequence) -> dict[str, Any]:

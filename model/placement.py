@@ -14,7 +14,7 @@ PARTS = {
     "geometry": ("encoders",),
     "dinov3": ("dinov3",),
     "language": ("language",),
-    "heads": ("fusion", "merger", "head", "alignment"),
+    "heads": ("fusion", "trail", "merger", "head", "alignment"),
 }
 """Names of the network's children by field of `Placement`."""
 

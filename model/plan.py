@@ -136,6 +136,8 @@ def named_parts(network: SpatialMLLM) -> list[tuple[str, nn.Module]]:
     if network.dinov3 is not None:
         found.append(("dinov3", network.dinov3))
     found += [("fusion", network.fusion), ("merger", network.merger)]
+    if network.trail is not None:
+        found.append(("trail", network.trail))
     language: Any = network.language.backbone
     found += [("language.layers", language.model.language_model), ("language.vision", language.model.visual)]
     found += [("language.lm_head", language.lm_head), ("head", network.head), ("alignment", network.alignment)]

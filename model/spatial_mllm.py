@@ -21,6 +21,7 @@ from model.language import Hidden, LanguageModel
 from model.matching import match_patches
 from model.merging import PatchMerger
 from model.placement import device_of, place
+from model.trail import Trail
 from model.trainable import frozen_modules, select_trainable
 
 PADDED_LOGIT = -30.0
@@ -31,7 +32,7 @@ class SpatialMLLM(nn.Module):
     """Geometry encoders and DINOv3, fused patch by patch, read by Qwen2.5-VL, turned into heatmaps.
 
     Parts, by the names that `set_trainable` and checkpoints know: `encoders.<name>`, `dinov3`, `fusion`, `merger`,
-    `language`, `head`, `alignment`.
+    `trail`, `language`, `head`, `alignment`.
 
     Args:
         config: the sizes.
@@ -48,6 +49,7 @@ class SpatialMLLM(nn.Module):
         widths = [encoder.token_width for encoder in encoders.values()]
         appearance = [self.dinov3.token_width] if self.dinov3 is not None else []
         self.fusion = Fusion(config, widths + appearance, self.language.width)
+        self.trail = Trail(self.language.width, config.grid**2 + 1) if config.tells_trail else None
         self.merger = PatchMerger(config.patches, config.language.merge, self.language.width)
         self.head = HeatmapHead(config, self.language.width)
         self.alignment = AlignmentHead(self.language.width, config.head.alignment_width)
@@ -64,7 +66,8 @@ class SpatialMLLM(nn.Module):
             device = device_of(self.fusion)
             points, known = self._points(geometry, views, device)
             fused = self.fusion([part.to(device) for part in tokens], points, known)
-            hidden = self._reason(self.merger.down(fused), text, valid)
+            trail = self.trail(geometry[0], valid.to(device)) if self.trail is not None else None
+            hidden = self._reason(self.merger.down(fused), text, valid, trail.query if trail else None)
             current = self.merger.up(hidden.current, fused[:, -1])
             keyframes = self.merger.up(hidden.keyframes, fused[:, :-1])
             early_current = self.alignment(self.merger.up(hidden.early_current, fused[:, -1]))
@@ -72,7 +75,7 @@ class SpatialMLLM(nn.Module):
             matched = match_patches(early_current, early_keyframes)
             patches = Patches(current, keyframes, points[:, :-1], known[:, :-1], matched)
             cells = locate_cells(geometry[0], self.config.grid, device) if self.config.uses_points else None
-            output = self.head(patches, cells, hidden.queries)
+            output = self.head(patches, cells, hidden.queries, trail.logits if trail else None)
         return Prediction(
             logits=blank_padding(output.logits, valid.to(output.logits.device)),
             classes=output.classes.float(),
@@ -124,10 +127,11 @@ class SpatialMLLM(nn.Module):
         shape = (*views.valid.shape, self.config.patches**2)
         return torch.zeros(*shape, 3, device=device), torch.zeros(shape, dtype=torch.bool, device=device)
 
-    def _reason(self, tokens: Tensor, text: Text, valid: Tensor) -> Hidden:
+    def _reason(self, tokens: Tensor, text: Text, valid: Tensor, trail: Tensor | None) -> Hidden:
         """The language model on its own device; its hidden states come back to the tokens'."""
         with self.language.awake() as device:
-            return self.language(text.to(device), tokens.to(device), valid.to(device)).to(tokens.device)
+            told = None if trail is None else trail.to(device)
+            return self.language(text.to(device), tokens.to(device), valid.to(device), told).to(tokens.device)
 
     def arithmetic(self, device: torch.device) -> AbstractContextManager[None]:
         """Autocast where the config asks for short floats and the caller has not chosen already."""

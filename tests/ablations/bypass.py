@@ -20,12 +20,14 @@ class Bypass(nn.Module):
         self.width = language.width
         self.queries = nn.Parameter(language.queries.detach().clone())
 
-    def forward(self, text: Text, views: Tensor, valid: Tensor) -> Hidden:
+    def forward(self, text: Text, views: Tensor, valid: Tensor, trail: Tensor | None = None) -> Hidden:
         """As `LanguageModel.forward`."""
         count = valid.shape[1]
-        queries = torch.cat([self.queries[:1].expand(count, -1), self.queries[1:]])
+        queries = torch.cat([self.queries[:1].expand(count, -1), self.queries[1:]]).repeat(len(views), 1, 1)
+        if trail is not None:
+            queries[:, -1] += trail
         current, keyframes = views[:, -1], views[:, :-1]
-        return Hidden(current, keyframes, queries.expand(len(views), -1, -1), current, keyframes)
+        return Hidden(current, keyframes, queries, current, keyframes)
 
     @contextmanager
     def awake(self) -> Iterator[torch.device]:

@@ -59,6 +59,7 @@ def phase_of(variant: Variant, steps: int, batch: int) -> PhaseConfig:
     weights = values["losses"] | variant.losses
     gone = {"dinov3"} if variant.network.get("dinov3", {}) is None else set()
     gone |= set() if variant.language else {"language"}
+    gone |= set() if config_of(variant).tells_trail else {"trail"}
     if encoders := variant.network.get("encoders"):
         gone |= {name for name in values["trainable"] if name.startswith("encoders.") and name[9:] not in encoders}
     values |= {
@@ -106,6 +107,7 @@ def without_parts(parent: str) -> list[Variant]:
     return [
         *parts,
         Variant(parent, "geometry", "without VGGT", network={"encoders": ("sensors",)}),
+        Variant(parent, "geometry", "without the trail", network={"trail": False}),
         Variant(parent, "geometry", "without near attention", network={"head": {"near": False}}),
         Variant(parent, "geometry", "without landing places", network={"head": {"landing": False}}),
         Variant(parent, "geometry", "without 3-D points in tokens", network={"point_bands": 0}),
