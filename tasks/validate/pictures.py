@@ -112,7 +112,7 @@ def outlines(grey: NDArray[np.float32], semantic: NDArray[np.uint16]) -> float:
 
 def blurred(walk: Walk) -> NDArray[np.float32]:
     """[N, H, W] luminance, each pixel the mean of the 3 x 3 around it; at the borders, mirrored."""
-    rows = cv2.blur(tall(walk.light), (3, 1)).reshape(walk.light.shape)
+    rows = np.asarray(cv2.blur(tall(walk.light), (3, 1)), np.float32).reshape(walk.light.shape)
     summed = rows.copy()
     summed[:, 1:] += rows[:, :-1]
     summed[:, :-1] += rows[:, 1:]
