@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.evaluation import MODEL, Evaluation
-from tasks.report import metrics_markdown, written
+from tasks.report import metrics_markdown, walkers_table, written
 from tasks.summary import METRICS
 
 PURPOSE = (
@@ -27,6 +27,10 @@ def model_card(evaluation: Evaluation, verdict: str = "", cost: Mapping[str, flo
         lines += [f"- the gate's verdict: {verdict}"]
     asked = f"{evaluation.views} views, {evaluation.scenes} scenes of {evaluation.split} that training has not seen"
     lines += ["", f"## Figures ({asked})", "", metrics_markdown(evaluation)]
+    if walked := walkers_table(evaluation):
+        rule = ["---", *["---:"] * (len(walked[0]) - 1)]
+        lines += ["", "Walking where its maps of the next waypoint lead:", ""]
+        lines += ["| " + " | ".join(row) + " |" for row in (walked[0], rule, *walked[1:])]
     if cost:
         lines += ["", f"One view takes {1000 * cost['latency']:.0f} ms where it was measured, one at a time; "]
         lines[-1] += f"weights (on a GPU: the peak) take {cost['memory'] / 1e6:.1f} MB."

@@ -43,6 +43,9 @@ class Evaluation(Frozen):
     systems: dict[str, Figures]
     differences: dict[str, Figures] = Field(description="Model minus baseline, paired by view.")
     strata: dict[str, dict[str, Figures]] = Field(description="Stratum -> system -> figures.")
+    navigation: dict[str, Figures] = Field(
+        default_factory=dict, description="Agent -> measures of its walks in a closed loop, where they were asked for."
+    )
 
     @property
     def model(self) -> Figures:

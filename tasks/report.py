@@ -44,6 +44,35 @@ NAMES = {
 }
 ABSENT = "–"
 
+WALKERS = {
+    MODEL: "follows this model's maps",
+    "true_maps": "follows the true maps",
+    "oracle": "shortest way",
+    "random": "by chance",
+    "still": "stands still",
+}
+"""Agents of the closed loop."""
+
+MEASURES = {
+    "success": "success↑",
+    "spl": "SPL↑",
+    "ndtw": "nDTW↑",
+    "distance_to_goal": "metres left↓",
+    "steps": "actions",
+}
+"""Their measures (habitat-lab's, and nDTW), in the order of the table."""
+
+
+def walkers_table(evaluation: Evaluation) -> list[list[str]]:
+    """Header and rows of the closed loop, with intervals; nothing where none was walked."""
+    if not evaluation.navigation:
+        return []
+    rows = [
+        [WALKERS.get(agent, agent), *(signed(figures[m]).replace("+", "") for m in MEASURES)]
+        for agent, figures in evaluation.navigation.items()
+    ]
+    return [["", *MEASURES.values()], *rows]
+
 
 def metrics_table(evaluation: Evaluation, champion: Evaluation | None = None) -> str:
     """Plain text of at most 100 columns: one row a system, the interval below the model, the differences at the end."""

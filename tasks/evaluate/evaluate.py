@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -31,6 +32,7 @@ from tasks.evaluate.shards import ScoreShelf, Shard, shards_of, together
 from tasks.evaluate.spec import EvaluateSpec, EvaluationPlan
 from tasks.evaluate.systems import Learnt, answers
 from tasks.evaluation import COST, MODEL, Evaluation
+from tasks.navigate import lab
 from tasks.progress import Progress, Track
 from tasks.scores import ScoreBook, Scores, write_scores
 from tasks.sealed import SPLIT, require_permit
@@ -38,8 +40,14 @@ from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome
 from tasks.store import ArtefactStore, Manifest
 
+if TYPE_CHECKING:
+    from tasks.evaluate.navigation import Walked
+
 TRAIN = "train"
 """Split whose targets the mean maps are learnt from."""
+
+NAVIGATION = "navigation.parquet"
+"""One row an agent and episode of the closed loop."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,8 @@ def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
     """Publishes `metrics.json`, `views.parquet`, `report.html` and pictures; what an answer costs becomes a ref.
 
     Raises `UsageError` for a dataset that was not found good, a split that it does not have, the sealed split without
-    the gate's permit, a checkpoint that takes other keyframes than the plan asks for; `DataError` for a model that
-    predicts no numbers.
+    the gate's permit, a checkpoint that takes other keyframes than the plan asks for, walks where habitat-lab is
+    missing; `DataError` for a model that predicts no numbers.
     """
     if spec.plan.split == SPLIT:
         require_permit(context.store, spec.permit, spec.dataset, spec.checkpoint)
@@ -71,7 +79,11 @@ def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
             "its training run, and train it again with a lower learning rate."
         )
     chance = identity_chance(book.plan.valid, book.plan.visible)
+    walked = closed_loop(bench, spec, context)
     evaluation = record(book, spec, bench.predictor.config.grid, LABEL_VERSION, chance)
+    if walked:
+        evaluation = evaluation.model_copy(update={"navigation": walked.figures(spec.plan)})
+        walked.write(context.scratch / NAVIGATION)
     write_scores(book, context.scratch / "views.parquet")
     (context.scratch / "metrics.json").write_text(evaluation.model_dump_json(indent=1))
     with context.progress.track("draw pictures", 4, "pictures") as track:
@@ -89,9 +101,22 @@ def evaluate(spec: EvaluateSpec, context: StageContext) -> StageOutcome:
     return StageOutcome({"evaluation": id}, told, tuple(pictures))
 
 
+def closed_loop(bench: Bench, spec: EvaluateSpec, context: StageContext) -> Walked | None:
+    """The walks of all agents, where the plan asks for them."""
+    if not spec.plan.navigation.episodes:
+        return None
+    from tasks.evaluate.navigation import walk
+
+    collected = context.store.manifest(spec.dataset).meta.get("plan") or {}
+    episodes = bench.reader.dataset.files.episodes
+    return walk(bench.predictor, episodes, collected, spec.plan, context.scratch, context.progress)
+
+
 def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
     """The predictor, the dataset and the plan of views."""
     plan = spec.plan
+    if plan.navigation.episodes:
+        lab.prepare()
     files = fetch_dataset(context.store, spec.dataset, context.progress)
     predictor = load_predictor(context.store, spec.checkpoint)
     slots = predictor.config.keyframes
@@ -187,6 +212,7 @@ def publish(spec: EvaluateSpec, context: StageContext, evaluation: Evaluation, p
     """The evaluation as an artefact."""
     store, scratch = context.store, context.scratch
     files = ["views.parquet", "metrics.json", "report.html", "model_card.md"]
+    files += [NAVIGATION] if evaluation.navigation else []
     names = [*files, *(f"pictures/{path.name}" for path in pictures)]
     paths = [*(scratch / name for name in files), *pictures]
     meta = {"split": evaluation.split, "plan": evaluation.plan, "views": evaluation.views, "scenes": evaluation.scenes}

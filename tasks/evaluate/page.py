@@ -13,7 +13,7 @@ from tasks.evaluate import plots
 from tasks.evaluate.breakdown import Group, group, grouped
 from tasks.evaluate.record import BASELINE
 from tasks.evaluation import MODEL, Evaluation, Figures
-from tasks.report import ARROWS, NAMES, signed, written
+from tasks.report import ARROWS, NAMES, signed, walkers_table, written
 from tasks.scores import ScoreBook
 from tasks.summary import METRICS
 
@@ -59,6 +59,7 @@ def evaluation_page(
         f'<div class="plots">{"".join(drawn(evaluation, book))}</div>',
         "<h2>Best, median and worst view</h2>",
         f'<div class="cases">{"".join(picture(path) for path in pictures)}</div>',
+        *closed_loop(evaluation),
         "<h2>By stratum</h2>",
         strata(evaluation),
         "<h2>By scene, episode and view</h2>",
@@ -134,6 +135,15 @@ def framed(source: str, caption: str) -> str:
     """An image with its caption."""
     told = escape(caption)
     return f'<figure><img alt="{told}" src="{source}"><figcaption>{told}</figcaption></figure>'
+
+
+def closed_loop(evaluation: Evaluation) -> list[str]:
+    """The walks that follow the maps, beside those that bound them."""
+    if not (rows := walkers_table(evaluation)):
+        return []
+    told = "habitat-lab's measures over the same episodes; an agent turns to where the map of the next waypoint says."
+    body = [("model" if number == 0 else "", row) for number, row in enumerate(rows[1:])]
+    return ["<h2>Walking in a closed loop</h2>", f'<p class="lead">{told}</p>', table(rows[0], body)]
 
 
 def strata(evaluation: Evaluation) -> str:

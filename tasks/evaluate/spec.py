@@ -9,6 +9,16 @@ from pydantic import Field
 from tasks.spec import Frozen, ManifestId, StageSpec, free
 
 
+class NavigationPlan(Frozen):
+    """Walks in a closed loop: the agent goes where the model's waypoint maps lead it. Needs habitat-lab."""
+
+    episodes: int = Field(0, ge=0, le=100_000, description="Episodes of the split, over all its scenes; 0 = none.")
+    steps: int = Field(300, ge=10, le=10_000, description="Actions after which an episode ends.")
+    success_distance: float = Field(
+        1.0, gt=0.1, le=10.0, description="Metres from the goal at which a stop succeeds; R2R-CE's are 3."
+    )
+
+
 class EvaluationPlan(Frozen):
     """The views that every model is measured on. Together with the dataset it fixes them, whatever the model."""
 
@@ -27,6 +37,7 @@ class EvaluationPlan(Frozen):
     bootstrap: int = Field(2000, ge=100, le=100_000, description="Resamples of the scenes behind each interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Two-sided coverage of the intervals.")
     seed: int = Field(0, ge=0, lt=2**31, description="Draws the views; champion and challenger need the same.")
+    navigation: NavigationPlan = NavigationPlan()
 
 
 class EvaluateSpec(StageSpec):

@@ -77,3 +77,14 @@ class RandomAgent:
         """See Agent."""
         moves: list[Move] = ["move_forward", "turn_left", "turn_right", "stop"]
         return moves[int(self.random.choice(4, p=[0.6, 0.19, 0.19, 0.02]))]
+
+
+class StillAgent:
+    """Stops where it starts: what an episode's shortness alone is worth."""
+
+    def reset(self) -> None:
+        """See Agent."""
+
+    def act(self, observations: Observations) -> Move:
+        """See Agent."""
+        return "stop"

@@ -8,16 +8,26 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tasks.collect.dataset import collect_into
 from tasks.collect.spec import CollectPlan, EpisodeFile, SplitPlan, Stratum
 from tasks.errors import DataError
 from tasks.navigate import lab
-from tasks.navigate.agents import Agent, OracleAgent, RandomAgent
+from tasks.navigate.agents import Agent, OracleAgent, RandomAgent, StillAgent
 from tasks.navigate.environment import Setting, environment
+from tasks.navigate.guides import NetworkGuide, TrueGuide
 from tasks.navigate.scores import Score, summary, walk_episodes
+from tasks.navigate.waypoint import WaypointAgent
+from tasks.predict.networks import open_network
+
+if TYPE_CHECKING:
+    from model.predict import Predictor
 
 PER_SCENE = 4
 ROOMS = (4, 10)
@@ -31,7 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scenes-dir", default="", help="folder that the file's scene ids are relative to")
     parser.add_argument("--simulator", choices=("embedded", "habitat"), default="embedded")
     parser.add_argument("--scene-dataset", default="default", help="habitat: scene_dataset_config.json")
-    parser.add_argument("--agent", choices=("oracle", "random"), default="oracle")
+    parser.add_argument("--agent", choices=("oracle", "random", "still", "true-maps", "model"), default="oracle")
+    parser.add_argument("--model", default="champion", help="of --agent model: champion, a checkpoint's folder or id")
+    parser.add_argument("--steps", type=int, default=500, help="actions after which an episode ends")
     parser.add_argument("--success-distance", type=float, default=3.0, help="metres; R2R-CE's are 3")
     parser.add_argument("--seed", type=int, default=0, help="of the fresh episodes and the random agent")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with every episode")
@@ -45,16 +57,29 @@ def main(argv: list[str] | None = None) -> int:
             scene_dataset=args.scene_dataset,
             rooms=ROOMS,
             success_distance=args.success_distance,
+            steps=args.steps,
         )
+        predictor = open_network(args.model, None, False).predictor if args.agent == "model" else None
+        if predictor:
+            side = predictor.config.image_size
+            setting = replace(setting, size=(side, side))
         with environment(setting) as env:
-            scores = walk_episodes(env, agent_named(args.agent, env, args.seed), args.episodes)
+            scores = walk_episodes(env, agent_named(args.agent, env, setting, args.seed, predictor), args.episodes)
     show(scores, args.agent, args.json)
     return 0
 
 
-def agent_named(name: str, env: Any, seed: int) -> Agent:
+def agent_named(name: str, env: Any, setting: Setting, seed: int, predictor: Predictor | None) -> Agent:
     """The agent of an option's value."""
-    return OracleAgent(env) if name == "oracle" else RandomAgent(seed)
+    if name in ("model", "true-maps"):
+        guide = NetworkGuide(predictor) if predictor else TrueGuide(env, setting.height)
+        return WaypointAgent(guide, float(np.radians(setting.turn)), setting.forward_step, setting.height)
+    agents: dict[str, Callable[[], Agent]] = {
+        "oracle": lambda: OracleAgent(env),
+        "random": lambda: RandomAgent(seed),
+        "still": StillAgent,
+    }
+    return agents[name]()
 
 
 def fresh_episodes(folder: Path, count: int, seed: int) -> Path:
