@@ -45,7 +45,8 @@ def planning() -> dict[str, float]:
     begun, busy = time.perf_counter(), time.process_time()
     shards = shards_of(plan, 7)
     key = stage_key(spec, code_version("collect"))
-    shelf = StoreShelf(None, plan, 7)  # type: ignore[arg-type]  no store is asked for a name
+    # No store is asked for a name.
+    shelf = StoreShelf(None, plan, 7)  # type: ignore[arg-type]
     names = {shelf.name(shard) for shard in shards}
     planned, worked = time.perf_counter() - begun, time.process_time() - busy
     begun = time.perf_counter()
