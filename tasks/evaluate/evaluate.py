@@ -205,6 +205,7 @@ def figures(evaluation: Evaluation) -> dict[str, float]:
     for name in ("kld", "ap_none"):
         estimate = evaluation.differences[BASELINE][name]
         told |= {f"difference.{name}.{end}": getattr(estimate, end) for end in ("value", "low", "high")}
+    told |= {f"navigation.{name}": e.value for name, e in evaluation.navigation.get(MODEL, {}).items()}
     return {name: value for name, value in told.items() if value is not None}
 
 
