@@ -27,6 +27,9 @@ LEAST_SCENES = 4
 """Other scenes that must show a name before it is compared with them."""
 MANY_SCENES = 60
 """Scenes that a dataset must have before a walk's colours are called unusual in it."""
+DISSENT = 0.1
+"""Share of the walks of fewer scenes that may fit better with other channels: beyond it these scenes' things are too
+unlike each other to tell (6 of 21 sound walks through 15 office halls seemed to)."""
 REFERENCES = 300
 """Things of one name that a colour is compared with, at most."""
 WIDTH = 0.02
@@ -155,5 +158,7 @@ def judged(
     compared = count > 0
     order = np.where(compared, sums[:, 0] - sums[:, 1:].max(axis=1), np.nan)
     usual = np.where(compared, sums[:, 0] / np.maximum(count, 1), np.nan)
-    many = len({walk["scene"][0] for walk in walks}) >= MANY_SCENES and compared.any()
-    return order, np.median(usual[compared]) - usual if many else np.full(len(walks), np.nan)
+    nobody = np.full(len(walks), np.nan)
+    if len({walk["scene"][0] for walk in walks}) >= MANY_SCENES and compared.any():
+        return order, np.median(usual[compared]) - usual
+    return (nobody if (order < 0).sum() > DISSENT * compared.sum() else order), nobody

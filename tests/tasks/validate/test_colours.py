@@ -26,6 +26,14 @@ def test_the_walk_with_swapped_channels_stands_out() -> None:
     assert order[3] < -5 and min(np.delete(order, 3)) > 2
 
 
+def test_few_scenes_that_disagree_judge_nobody() -> None:
+    seen = palettes()
+    for i in range(SCENES // 3):
+        seen[f"e{i}"] = {number: (blue, green, red) for number, (red, green, blue) in seen[f"e{i}"].items()}
+    order, _ = judged(WALKS, seen, {f"s{i}": {"objects": WALLS} for i in range(SCENES)})
+    assert np.isnan(order).all()
+
+
 def test_what_nobody_describes_is_not_compared() -> None:
     order, unusual = judged(WALKS, palettes(), {})
     assert np.isnan(order).all() and np.isnan(unusual).all()
