@@ -267,10 +267,11 @@ def connections() -> PoolManager:
                 response.headers["content-type"] = "application/xml"
             return response
 
+    # 500 too: rclone answers so where two clients make the same new object at once, and a second try finds it there.
     return XmlByOneName(
         maxsize=16,
         timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        retries=Retry(total=3, backoff_factor=0.2, status_forcelist=[502, 503, 504], raise_on_status=False),
+        retries=Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False),
     )
 
 
