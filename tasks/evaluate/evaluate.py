@@ -19,8 +19,8 @@ from model.data.walks import open_dataset
 from model.labels import LABEL_VERSION
 from model.metrics import identity_chance
 from model.predict import Predictor
-from model.training.checkpoint import CheckpointFiles
 from tasks.card import model_card
+from tasks.checkpoints import fetch_checkpoint
 from tasks.datasets import fetch_dataset
 from tasks.errors import DataError, UsageError
 from tasks.evaluate.cost import encoded, measure_cost
@@ -132,10 +132,7 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
 
 def load_predictor(store: ArtefactStore, id: ManifestId) -> Predictor:
     """The checkpoint's network."""
-    manifest = store.manifest(id)
-    if manifest.kind != "checkpoint":
-        raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what `train` published.")
-    return Predictor.load(CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()}))
+    return Predictor.load(fetch_checkpoint(store, id))
 
 
 def measure(bench: Bench, progress: Progress, shelf: ScoreShelf) -> ScoreBook:

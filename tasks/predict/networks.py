@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import DataError, UsageError
+from tasks.checkpoints import fetch_checkpoint
+from tasks.errors import UsageError
 from tasks.spec import MANIFEST_ID
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def open_network(name: str, device: str | None, unload_language: bool) -> Opened
 
     store = open_store()
     id, note = (reigning(store), "") if name == CHAMPION else (name, vouched(store, name))
-    files = stored_files(store, id)
+    files = fetch_checkpoint(store, id)
     return _opened(Predictor.load(files, device, unload_language), id, read_config(files), note)
 
 
@@ -82,16 +83,6 @@ def vouched(store: ArtefactStore, id: str) -> str:
         require_signature(store, id)
         return ""
     return f"{id} was never judged by the gate, so nobody has signed it."
-
-
-def stored_files(store: ArtefactStore, id: str) -> Any:
-    """A checkpoint's files in the local cache."""
-    from model.training.checkpoint import CheckpointFiles
-
-    manifest = store.manifest(id)
-    if manifest.kind != "checkpoint":
-        raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what a training stage published.")
-    return CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()})
 
 
 def _opened(predictor: Predictor, name: str, config: Any, note: str = "") -> Opened:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from model.training.checkpoint import CheckpointFiles, read_config
 from model.training.history import History, Record
 from model.training.ranks import World, device_of, from_main, joined, wait_for_all
+from tasks.checkpoints import fetch_checkpoint
 from tasks.datasets import fetch_dataset
-from tasks.errors import BacksightError, DataError
+from tasks.errors import BacksightError
 from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
@@ -123,14 +124,6 @@ def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
     )
 
 
-def fetch_checkpoint(store: ArtefactStore, id: ManifestId) -> CheckpointFiles:
-    """The files of a published checkpoint, verified, in the local cache."""
-    manifest = store.manifest(id)
-    if manifest.kind != "checkpoint":
-        raise DataError(f"{id} is a {manifest.kind}, not a checkpoint: give what a training phase published.")
-    return CheckpointFiles.named({name: store.fetch(blob) for name, blob in manifest.blobs.items()})
-
-
 def find_resume(store: ArtefactStore, key: str) -> tuple[Path, ...]:
     """The shares of the state at which the same stage was stopped, if it was, and they are still there."""
     target = store.ref(RESUME, key)
@@ -163,9 +156,13 @@ def publish(spec: TrainSpec, store: ArtefactStore, files: CheckpointFiles, histo
         "steps": read_config(files).step,
         "losses": {name: values[-1] for name, values in history.terms.items() if values},
     }
-    inputs = {"dataset": spec.dataset} | ({"init": spec.init} if spec.init else {})
     blobs = {name: store.put_blob(path) for name, path in files.by_name().items()}
-    return store.publish(Manifest(kind="checkpoint", blobs=blobs, inputs=inputs, meta=meta))
+    return store.publish(Manifest(kind="checkpoint", blobs=blobs, inputs=inputs_of(spec), meta=meta))
+
+
+def inputs_of(spec: TrainSpec) -> dict[str, ManifestId]:
+    """What a training's artefacts were made from."""
+    return {"dataset": spec.dataset} | ({"init": spec.init} if spec.init else {})
 
 
 def draw_curve(spec: TrainSpec, context: StageContext, history: History) -> Path:
@@ -200,9 +197,8 @@ class StageObserver:
     def kept(self, state: Kept) -> None:
         """A state in the store, found by the stage's key."""
         shares = {f"{rank:05}.safetensors": Blob.model_validate_json(name) for rank, name in enumerate(state.names)}
-        inputs = {"dataset": self.spec.dataset} | ({"init": self.spec.init} if self.spec.init else {})
         meta = {"phase": self.spec.stage, "steps": state.step}
-        id = self.context.store.publish(Manifest(kind="state", blobs=shares, inputs=inputs, meta=meta))
+        id = self.context.store.publish(Manifest(kind="state", blobs=shares, inputs=inputs_of(self.spec), meta=meta))
         self.context.store.set_ref(RESUME, key_of(self.spec), id)
 
     def rolled_back(self, reason: str, step: int) -> None:
