@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.bootstrap import interval, resample
 from tasks.scores import Bools, Floats, PlanRows, Scores
@@ -189,10 +190,20 @@ class Resampling:
         low, high = bounds or (None, None)
         return Estimate(value=float(replicates[0]), low=low, high=high)
 
+    def mean(self, values: Floats) -> Estimate:
+        """The mean of `values` [V], with its interval."""
+        total, count = np.bincount(self.cluster, values, self.scenes), np.bincount(self.cluster, minlength=self.scenes)
+        return self.estimate((self.weights @ total) / (self.weights @ count))
+
 
 def over_scenes(plan: PlanRows, resamples: int, confidence: float, seed: int) -> Resampling:
     """Resample whole scenes: views of one building are not independent of each other."""
-    names, cluster = np.unique(plan.scene, return_inverse=True)
+    return by_scene(plan.scene, resamples, confidence, seed)
+
+
+def by_scene(scene: NDArray[np.str_], resamples: int, confidence: float, seed: int) -> Resampling:
+    """The same for whatever has a scene: `scene` [V]."""
+    names, cluster = np.unique(scene, return_inverse=True)
     return Resampling(cluster, resample(len(names), resamples, seed), confidence)
 
 

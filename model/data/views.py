@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +58,17 @@ def evaluation_views(
     return [View(current, keys, row) for row, (current, keys) in enumerate(sorted(chosen))]
 
 
+def in_turns(scenes: Sequence[str]) -> list[int]:
+    """Numbers of items by whose turn it is: the first of every scene, then the second of every scene, and so on."""
+    met: Counter[str] = Counter()
+    turns = []
+    for number, scene in enumerate(scenes):
+        turns.append((met[scene], scene, number))
+        met[scene] += 1
+    return [number for _, _, number in sorted(turns)]
+
+
 def _round_robin(dataset: WalkDataset, split: str) -> list[int]:
-    """The walks of a split: the first of every scene, then the second of every scene, and so on."""
-    by_scene = defaultdict(list)
-    for index in dataset.split(split):
-        by_scene[dataset.walks[index].scene].append(index)
-    ranked = [(rank, scene, index) for scene, walks in sorted(by_scene.items()) for rank, index in enumerate(walks)]
-    return [index for _, _, index in sorted(ranked)]
+    """The walks of a split, scene by scene in turns."""
+    walks = sorted(dataset.split(split))
+    return [walks[turn] for turn in in_turns([dataset.walks[walk].scene for walk in walks])]

@@ -5,29 +5,25 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from model.data.views import in_turns
 from model.predict import Predictor
-from tasks.bootstrap import interval, resample
 from tasks.collect.spec import EpisodeFile
 from tasks.errors import UsageError
 from tasks.evaluate.spec import EvaluationPlan, NavigationPlan
-from tasks.evaluation import MODEL, Figures
-from tasks.navigate.agents import Agent, OracleAgent, RandomAgent, StillAgent
+from tasks.evaluation import Figures
 from tasks.navigate.environment import Setting, environment
-from tasks.navigate.guides import Guide, NetworkGuide, TrueGuide
 from tasks.navigate.scores import Score, walk_episode
-from tasks.navigate.waypoint import WaypointAgent
+from tasks.navigate.walkers import WALKERS, walker
 from tasks.progress import Progress
-from tasks.summary import Estimate
-
-MEASURES = ("success", "spl", "ndtw", "distance_to_goal", "steps")
-"""habitat-lab's, and nDTW."""
+from tasks.report import MEASURES
+from tasks.summary import by_scene
 
 
 @dataclass(frozen=True)
@@ -52,16 +48,8 @@ class Walked:
 
 def means(scores: Sequence[Score], plan: EvaluationPlan) -> Figures:
     """Means over the episodes, resampled by scene."""
-    names, cluster = np.unique([score.scene for score in scores], return_inverse=True)
-    weights = resample(len(names), plan.bootstrap, plan.seed)
-    count = weights @ np.bincount(cluster, minlength=len(names))
-    found = {}
-    for name in MEASURES:
-        values = np.array([getattr(score, name) for score in scores], dtype=float)
-        drawn = (weights @ np.bincount(cluster, values, len(names))) / count
-        low, high = interval(drawn[1:], len(names), plan.confidence) or (None, None)
-        found[name] = Estimate(value=float(drawn[0]), low=low, high=high)
-    return found
+    draws = by_scene(np.array([score.scene for score in scores]), plan.bootstrap, plan.confidence, plan.seed)
+    return {name: draws.mean(np.array([getattr(score, name) for score in scores], dtype=float)) for name in MEASURES}
 
 
 def walk(
@@ -88,31 +76,16 @@ def walk(
     )
     with environment(setting) as env:
         count = len(env.episodes)
-        with progress.track("walk in a closed loop", count * len(AGENTS), "walks") as track:
+        with progress.track("walk in a closed loop", count * len(WALKERS), "walks") as track:
             scores: dict[str, list[Score]] = defaultdict(list)
-            for name, make in AGENTS.items():
+            for name in WALKERS:
                 # An environment goes on where it stands; given its episodes, it begins with the first.
                 env.episodes = env.episodes
-                agent = make(predictor, env, setting, plan.seed)
+                agent = walker(name, env, setting, plan.seed, predictor)
                 for _ in range(count):
                     scores[name].append(walk_episode(env, agent))
                     track.advance(agent=name)
     return Walked(scores)
-
-
-def follower(guide: Guide, setting: Setting) -> Agent:
-    """The agent that follows a guide's maps."""
-    return WaypointAgent(guide, float(np.radians(setting.turn)), setting.forward_step, setting.height)
-
-
-AGENTS: dict[str, Callable[[Predictor, Any, Setting, int], Agent]] = {
-    MODEL: lambda predictor, env, setting, seed: follower(NetworkGuide(predictor), setting),
-    "true_maps": lambda predictor, env, setting, seed: follower(TrueGuide(env, setting.height), setting),
-    "oracle": lambda predictor, env, setting, seed: OracleAgent(env),
-    "random": lambda predictor, env, setting, seed: RandomAgent(seed),
-    "still": lambda predictor, env, setting, seed: StillAgent(),
-}
-"""Who walks: the model, the same agent with true maps (what better maps could gain), the shortest way, two floors."""
 
 
 def write_chosen(episodes: Path, plan: EvaluationPlan, file: Path) -> None:
@@ -125,7 +98,10 @@ def write_chosen(episodes: Path, plan: EvaluationPlan, file: Path) -> None:
             f"The split {plan.split} has no walk whose goal is {least(asked):g} m away or more: set "
             "evaluate.navigation.success_distance lower, or collect longer walks (collect.steps)."
         )
-    chosen = sorted(round_robin(long_enough)[: asked.episodes], key=lambda e: (e["scene_id"], e["episode_id"]))
+    # In the order of their names, so that the choice does not hang on that of the file.
+    long_enough.sort(key=lambda e: e["episode_id"])
+    turns = in_turns([e["scene_id"] for e in long_enough])[: asked.episodes]
+    chosen = sorted((long_enough[turn] for turn in turns), key=lambda e: (e["scene_id"], e["episode_id"]))
     file.write_bytes(gzip.compress(json.dumps({**content, "episodes": chosen}).encode(), mtime=0))
 
 
@@ -137,15 +113,3 @@ def fits(info: Mapping[str, Any], split: str, asked: NavigationPlan) -> bool:
 def least(asked: NavigationPlan) -> float:
     """Metres to the goal at least."""
     return 2 * asked.success_distance
-
-
-def round_robin(episodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first episode of every scene, then the second of every scene, and so on."""
-    rank: dict[str, int] = defaultdict(int)
-
-    def ranked() -> Iterator[tuple[int, str, str, dict[str, Any]]]:
-        for episode in sorted(episodes, key=lambda e: e["episode_id"]):
-            yield rank[episode["scene_id"]], episode["scene_id"], episode["episode_id"], episode
-            rank[episode["scene_id"]] += 1
-
-    return [episode for *_, episode in sorted(ranked(), key=lambda entry: entry[:3])]

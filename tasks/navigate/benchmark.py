@@ -8,26 +8,18 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tasks.collect.dataset import collect_into
 from tasks.collect.spec import CollectPlan, EpisodeFile, SplitPlan, Stratum
 from tasks.errors import DataError
 from tasks.navigate import lab
-from tasks.navigate.agents import Agent, OracleAgent, RandomAgent, StillAgent
 from tasks.navigate.environment import Setting, environment
-from tasks.navigate.guides import NetworkGuide, TrueGuide
 from tasks.navigate.scores import Score, summary, walk_episodes
-from tasks.navigate.waypoint import WaypointAgent
+from tasks.navigate.walkers import WALKERS, walker
 from tasks.predict.networks import open_network
-
-if TYPE_CHECKING:
-    from model.predict import Predictor
+from tasks.report import MEASURES
 
 PER_SCENE = 4
 ROOMS = (4, 10)
@@ -41,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--scenes-dir", default="", help="folder that the file's scene ids are relative to")
     parser.add_argument("--simulator", choices=("embedded", "habitat"), default="embedded")
     parser.add_argument("--scene-dataset", default="default", help="habitat: scene_dataset_config.json")
-    parser.add_argument("--agent", choices=("oracle", "random", "still", "true-maps", "model"), default="oracle")
+    parser.add_argument("--agent", choices=[name.replace("_", "-") for name in WALKERS], default="oracle")
     parser.add_argument("--model", default="champion", help="of --agent model: champion, a checkpoint's folder or id")
     parser.add_argument("--steps", type=int, default=500, help="actions after which an episode ends")
     parser.add_argument("--success-distance", type=float, default=3.0, help="metres; R2R-CE's are 3")
@@ -64,22 +56,10 @@ def main(argv: list[str] | None = None) -> int:
             side = predictor.config.image_size
             setting = replace(setting, size=(side, side))
         with environment(setting) as env:
-            scores = walk_episodes(env, agent_named(args.agent, env, setting, args.seed, predictor), args.episodes)
+            agent = walker(args.agent.replace("-", "_"), env, setting, args.seed, predictor)
+            scores = walk_episodes(env, agent, args.episodes)
     show(scores, args.agent, args.json)
     return 0
-
-
-def agent_named(name: str, env: Any, setting: Setting, seed: int, predictor: Predictor | None) -> Agent:
-    """The agent of an option's value."""
-    if name in ("model", "true-maps"):
-        guide = NetworkGuide(predictor) if predictor else TrueGuide(env, setting.height)
-        return WaypointAgent(guide, float(np.radians(setting.turn)), setting.forward_step, setting.height)
-    agents: dict[str, Callable[[], Agent]] = {
-        "oracle": lambda: OracleAgent(env),
-        "random": lambda: RandomAgent(seed),
-        "still": StillAgent,
-    }
-    return agents[name]()
 
 
 def fresh_episodes(folder: Path, count: int, seed: int) -> Path:
@@ -107,7 +87,7 @@ def show(scores: list[Score], agent: str, as_json: bool) -> None:
         print(json.dumps({"navigate": {"agent": agent, **found}, "episodes": [vars(score) for score in scores]}))
         return
     print(f"{agent} agent, {found['episodes']:.0f} episodes of {found['shortest']:.1f} m on average")
-    for name in ("success", "spl", "ndtw", "distance_to_goal", "steps"):
+    for name in MEASURES:
         print(f"{name:18}{found[name]:.3f}")
 
 

@@ -19,7 +19,6 @@ from flows.plan import Stage
 from flows.references import latest
 from model.data.walks import open_dataset
 from model.training.ranks import World, joined
-from tasks.bootstrap import interval, resample
 from tasks.datasets import fetch_dataset
 from tasks.errors import UsageError
 from tasks.progress import open_progress
@@ -27,8 +26,8 @@ from tasks.store import open_store
 from tasks.summary import average_precision
 from tests.ablations.trial import Outcome, Values, attempt, by_slot
 from tests.ablations.variants import PARENTS, Variant, data_sizes, variants
+from tests.benchmarks.instructions import spread
 
-RESAMPLES = 2000
 HEADS = ("variant", "KLD", "change [95 %]", "AP none", "PCK .1", "identity", "next waypoint's KLD", "core-s")
 
 
@@ -50,12 +49,9 @@ def figures(found: Outcome) -> dict[str, float]:
 
 def change(found: Outcome, parent: Outcome) -> dict[str, float]:
     """Mean change of the views' KLD against the parent, and its interval over scenes."""
-    names, place = np.unique(found.scene, return_inverse=True)
     each: Values = np.nanmean(found.kld, axis=1) - np.nanmean(parent.kld, axis=1)
-    weights = resample(len(names), RESAMPLES, seed=0)
-    means = (weights @ np.bincount(place, each)) / (weights @ np.bincount(place))
-    low, high = interval(means[1:], len(names), confidence=0.95) or (float("nan"), float("nan"))
-    return {"change": float(means[0]), "from": low, "to": high}
+    low, high = spread(each, found.scene)
+    return {"change": float(each.mean()), "from": low, "to": high}
 
 
 def row(variant: Variant, found: dict[str, float]) -> str:

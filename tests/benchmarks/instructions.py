@@ -24,12 +24,12 @@ from model.data.views import View, evaluation_views
 from model.data.walks import WalkDataset, open_dataset
 from model.losses.heatmaps import divergence
 from model.predict import Predictor
-from tasks.bootstrap import interval, resample
 from tasks.datasets import fetch_dataset
 from tasks.errors import UsageError
 from tasks.evaluate.evaluate import load_predictor
 from tasks.progress import open_progress
 from tasks.store import open_store
+from tasks.summary import by_scene
 
 SPLIT, BATCH, RESAMPLES = "val_unseen", 20, 2000
 Values = NDArray[np.float64]
@@ -80,11 +80,9 @@ def errors(predictor: Predictor, batch: Batch, text: Text) -> Values:
 
 
 def spread(change: Values, scenes: NDArray[np.str_]) -> tuple[float, float]:
-    """95 % of the mean change, by bootstrap over scenes."""
-    names, place = np.unique(scenes, return_inverse=True)
-    weights = resample(len(names), RESAMPLES, seed=0)
-    means = (weights @ np.bincount(place, change)) / (weights @ np.bincount(place))
-    return interval(means[1:], len(names), confidence=0.95) or (float("nan"), float("nan"))
+    """95 % of the mean change, by bootstrap over scenes; NaN where these are too few."""
+    found = by_scene(scenes, RESAMPLES, 0.95, seed=0).mean(change)
+    return (float("nan"), float("nan")) if found.low is None or found.high is None else (found.low, found.high)
 
 
 def main(argv: list[str] | None = None) -> None:
