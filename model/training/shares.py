@@ -49,14 +49,13 @@ def write_share(path: Path, tensors: Mapping[str, Tensor], ranks: int, said: Map
 class SavedState(Mapping[str, "Tensor"]):
     """All tensors of a state, each read from its share when it is asked for."""
 
-    place: Mapping[str, Path]
-    """Name -> the share that holds it."""
+    place: Mapping[str, Any]
+    """Name -> the open share that holds it."""
     said: Mapping[str, str]
     """Metadata."""
 
     def __getitem__(self, name: str) -> Tensor:
-        with _opened(self.place[name]) as share:
-            tensor: Tensor = share.get_tensor(name)
+        tensor: Tensor = self.place[name].get_tensor(name)
         return tensor
 
     def __iter__(self) -> Iterator[str]:
@@ -68,12 +67,12 @@ class SavedState(Mapping[str, "Tensor"]):
 
 def read_state(shares: Sequence[Path]) -> SavedState:
     """The state in these shares. Raises `DataError` for a damaged share, or where one is missing."""
-    place: dict[str, Path] = {}
+    place: dict[str, Any] = {}
     said: dict[str, str] = {}
     for path in shares:
-        with _opened(path) as share:
-            said = dict(share.metadata() or {})
-            place |= dict.fromkeys(share.keys(), path)
+        share = _opened(path)
+        said = dict(share.metadata() or {})
+        place |= dict.fromkeys(share.keys(), share)
     if len(shares) != int(said.get(RANKS, 0)):
         there = ", ".join(path.name for path in shares) or "nothing"
         raise DataError(
