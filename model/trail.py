@@ -1,7 +1,7 @@
 """How the walker came to where it stands, as one vector for the goal's query: where it goes on to follows from that.
 
 A turn that has begun is gone on with, and a place that was just left is seldom the next one. Without it the next
-waypoint's map was hardly better than its mean (`backsight bench ablations --groups geometry`).
+waypoint's map was hardly better than its mean (docs/measurements.md).
 """
 
 from __future__ import annotations
