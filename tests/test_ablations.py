@@ -11,9 +11,13 @@ import torch
 
 from model.batch import Text
 from model.config import LanguageConfig
+from model.data.frames import FrameReader
+from model.data.views import evaluation_views
 from model.language import LanguageModel
+from model.sampling import SAMPLERS
 from tasks.errors import UsageError
 from tests.ablations.bypass import Bypass
+from tests.ablations.keyframes import resampled
 from tests.ablations.trial import Outcome, trained_on
 from tests.ablations.variants import PARENTS, Variant, config_of, data_sizes, phase_of, variants
 from tests.benchmarks.ablations import change, chosen, figures
@@ -63,6 +67,18 @@ def test_fewer_buildings_take_nothing_from_the_other_splits(tmp_path: Path) -> N
     assert len({few.walks[index].scene for index in few.split("train")}) == 2
     assert few.split("val_unseen") == dataset.split("val_unseen")
     assert trained_on(dataset, 0) is dataset
+
+
+@pytest.mark.parametrize("algorithm", SAMPLERS)
+def test_a_sampler_picks_of_the_views_own_past(algorithm: str, tmp_path: Path) -> None:
+    dataset = box_walks(tmp_path, {"train": 1, "val_unseen": 2}, frames=9, side=32)
+    views = evaluation_views(dataset, "val_unseen", 6, 3, seed=0)
+    picked = resampled(dataset, FrameReader(dataset, 32), views, 3, algorithm)
+    assert [(one.current, one.row) for one in picked] == [(one.current, one.row) for one in views]
+    for view in picked:
+        assert list(view.keyframes) == sorted(set(view.keyframes)) and len(view.keyframes) == 3
+        assert dataset.walks[dataset.walk[view.current]].start <= view.keyframes[0]
+        assert view.keyframes[-1] < view.current
 
 
 def test_without_the_language_model_no_word_reaches_the_head() -> None:

@@ -29,6 +29,7 @@ from model.training.history import History, summarise
 from model.training.objective import Objective
 from model.training.stopping import Stopper
 from tests.ablations.bypass import Bypass
+from tests.ablations.keyframes import resampled
 from tests.ablations.variants import Variant, config_of, phase_of
 
 SPLIT, BATCH = "val_unseen", 20
@@ -59,8 +60,17 @@ class Outcome:
     """[V]"""
 
 
-def attempt(variant: Variant, dataset: WalkDataset, steps: int, batch: int, views: int) -> Outcome:
-    """Train the variant for `steps` updates of `batch` items, and score it. One thread, no other rank."""
+@dataclass(frozen=True)
+class Trained:
+    """A variant's network, and what it needs to answer."""
+
+    network: SpatialMLLM
+    reader: ViewReader
+    seconds: float
+
+
+def trained(variant: Variant, dataset: WalkDataset, steps: int, batch: int) -> Trained:
+    """Train the variant for `steps` updates of `batch` items. One thread, no other rank."""
     config, known = config_of(variant), trained_on(dataset, variant.buildings)
     spoken = [known.walks[index].instruction for index in known.split("train")]
     tokenizer = Tokenizer.train([*spoken, *all_questions(known.categories.values())], config.language.vocabulary)
@@ -71,9 +81,14 @@ def attempt(variant: Variant, dataset: WalkDataset, steps: int, batch: int, view
     reader = ViewReader(known, config, tokenizer)
     began = time.process_time()
     train(variant, network, reader, phase_of(variant, steps, batch))
-    seconds = time.process_time() - began
-    asked = evaluation_views(known, SPLIT, views, config.keyframes, seed=0)
-    return scored(network.eval(), reader, asked, seconds)
+    return Trained(network.eval(), reader, time.process_time() - began)
+
+
+def asked(variant: Variant, reader: ViewReader, views: int) -> list[View]:
+    """The held-out views, with the keyframes of the variant's sampler."""
+    count = reader.network.keyframes
+    plain = evaluation_views(reader.dataset, SPLIT, views, count, seed=0)
+    return resampled(reader.dataset, reader.frames, plain, count, variant.sampler) if variant.sampler else plain
 
 
 def train(variant: Variant, network: SpatialMLLM, reader: ViewReader, phase: PhaseConfig) -> None:
@@ -102,11 +117,12 @@ def run(network: SpatialMLLM, reader: ViewReader, phase: PhaseConfig, seed: int,
 
 
 @torch.inference_mode()
-def scored(network: SpatialMLLM, reader: ViewReader, asked: list[View], seconds: float) -> Outcome:
+def scored(learnt: Trained, views: list[View]) -> Outcome:
     """Scores on the views."""
+    reader = learnt.reader
     parts: dict[str, list[NDArray]] = {}
-    for batch in view_batches(reader, asked, BATCH):
-        logits = network(batch.views, batch.text).logits.double()
+    for batch in view_batches(reader, views, BATCH):
+        logits = learnt.network(batch.views, batch.text).logits.double()
         valid, visible = batch.views.valid[:, :-1].numpy(), batch.targets.visible.numpy()
         maps = logits.softmax(-1).numpy()
         pairs = view_scores(maps[:, :-1], batch.targets.heatmap.double().numpy(), valid, visible)
@@ -119,9 +135,9 @@ def scored(network: SpatialMLLM, reader: ViewReader, asked: list[View], seconds:
         }
         for name, values in found.items():
             parts.setdefault(name, []).append(values)
-    walks = [reader.dataset.walks[reader.dataset.walk[view.current]] for view in asked]
+    walks = [reader.dataset.walks[reader.dataset.walk[view.current]] for view in views]
     joined = {name: np.concatenate(values) for name, values in parts.items()}
-    return Outcome(seconds=seconds, scene=np.array([walk.scene for walk in walks]), **joined)
+    return Outcome(seconds=learnt.seconds, scene=np.array([walk.scene for walk in walks]), **joined)
 
 
 def by_slot(dataset: WalkDataset, parent: str, views: int) -> float:
@@ -130,8 +146,8 @@ def by_slot(dataset: WalkDataset, parent: str, views: int) -> float:
     reader = ViewReader(dataset, config, Tokenizer.train(["go"], config.language.vocabulary))
 
     def maps(split: str, count: int) -> tuple[Values, NDArray[np.bool_]]:
-        asked = evaluation_views(dataset, split, count, config.keyframes, seed=0)
-        batches = list(view_batches(reader, asked, BATCH))
+        chosen = evaluation_views(dataset, split, count, config.keyframes, seed=0)
+        batches = list(view_batches(reader, chosen, BATCH))
         valid = np.concatenate([batch.views.valid[:, :-1].numpy() for batch in batches])
         return np.concatenate([target_maps(batch.targets) for batch in batches]), valid
 

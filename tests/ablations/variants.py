@@ -8,6 +8,7 @@ from typing import Any
 
 from model.config import NetworkConfig
 from model.losses import LOSSES
+from model.sampling import SAMPLERS
 from model.training.config import PhaseConfig
 from tasks.preset import load_preset
 
@@ -37,6 +38,8 @@ class Variant:
     """The adaptive scheduler changes the second of the halves."""
     buildings: int = 0
     """Training buildings; 0 = all."""
+    sampler: str = ""
+    """Who picks the keyframes of the held-out views; empty = the evaluation's own, evenly over the past."""
     seed: int = 0
 
     @property
@@ -76,7 +79,13 @@ def phase_of(variant: Variant, steps: int, batch: int) -> PhaseConfig:
 def variants(parent: str) -> list[Variant]:
     """All variants of a parent; the parents themselves, one a seed, come first."""
     whole = [Variant(parent, "seed", f"seed {seed}", seed=seed) for seed in SEEDS]
-    return [*whole, *without_losses(parent), *without_parts(parent), *attentions(parent), *schedules(parent)]
+    rest = (*samplers(parent), *without_losses(parent), *without_parts(parent), *attentions(parent))
+    return [*whole, *rest, *schedules(parent)]
+
+
+def samplers(parent: str) -> list[Variant]:
+    """The same network, asked about the keyframes that each sampler picks of all that was seen."""
+    return [Variant(parent, "sampler", f"keyframes by {name}", sampler=name) for name in SAMPLERS]
 
 
 def without_losses(parent: str) -> list[Variant]:

@@ -2,8 +2,9 @@
 
 `backsight bench ablations [--parents sensors,images] [--groups loss,part] [--steps 240] [--dataset ID] [--json]`, over
 the running stack's store. All variants of a parent get the same number of items in the same order, and are scored on
-the same views of buildings that none has seen. A difference is to the parent with seed 0, paired by view; its interval
-(95 %) is by bootstrap over scenes. It does not hold what another seed would change: the seeds' own rows say that.
+the same views of buildings that none has seen; *in view* is the share of the keyframes whose place is. A difference is
+to the parent with seed 0, paired by view; its interval (95 %) is by bootstrap over scenes. It does not hold what another seed
+would change: the seeds' own rows say that.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from tasks.errors import UsageError
 from tasks.progress import open_progress
 from tasks.store import open_store
 from tasks.summary import average_precision
-from tests.ablations.trial import Outcome, Values, attempt, by_slot
+from tests.ablations.trial import Outcome, Trained, Values, asked, by_slot, scored, trained
 from tests.ablations.variants import PARENTS, Variant, data_sizes, variants
 from tests.benchmarks.instructions import spread
 
-HEADS = ("variant", "KLD", "change [95 %]", "AP none", "PCK .1", "identity", "next waypoint's KLD", "core-s")
+HEADS = ("variant", "KLD", "change [95 %]", "in view", "AP none", "PCK .1", "identity", "next waypoint's KLD", "core-s")
 
 
 def figures(found: Outcome) -> dict[str, float]:
@@ -39,6 +40,7 @@ def figures(found: Outcome) -> dict[str, float]:
     within = np.where(np.isnan(found.distance), np.nan, found.distance <= 0.1)
     return {
         "kld": float(np.nanmean(found.kld)),
+        "in_view": float(found.visible[pairs].mean()),
         "ap_none": float(average_precision(found.none[pairs], ~found.visible[pairs], where, weights)[0]),
         "pck10": float(np.nanmean(within)),
         "identity": float(np.nanmean(found.identity)),
@@ -57,7 +59,7 @@ def change(found: Outcome, parent: Outcome) -> dict[str, float]:
 def row(variant: Variant, found: dict[str, float]) -> str:
     """A line of the table."""
     moved = f"{found['change']:+.3f} [{found['from']:+.3f}, {found['to']:+.3f}]" if "change" in found else "-"
-    numbers = [f"{found[name]:.3f}" for name in ("ap_none", "pck10", "identity", "goal")]
+    numbers = [f"{found[name]:.3f}" for name in ("in_view", "ap_none", "pck10", "identity", "goal")]
     cells = [variant.title, f"{found['kld']:.3f}", moved, *numbers, f"{found['seconds']:.0f}"]
     return f"| {' | '.join(cells)} |"
 
@@ -78,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     """Try and print, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parents", default=",".join(PARENTS), help="which (default: %(default)s)")
-    parser.add_argument("--groups", default="", help="seed,loss,part,geometry,mask,schedule,data (default: all)")
+    parser.add_argument("--groups", default="", help="of seed,sampler,loss,part,geometry,mask,schedule,data; all")
     parser.add_argument("--steps", type=int, default=240, help="updates of each training (default: 240)")
     parser.add_argument("--batch", type=int, default=8, help="items of an update (default: 8)")
     parser.add_argument("--views", type=int, default=240, help="held-out views (default: 240)")
@@ -91,6 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     store = open_store()
     dataset = open_dataset(fetch_dataset(store, options.dataset or latest(store, Stage.VALIDATE), open_progress()))
     wholes: dict[str, Outcome] = {}
+    parents: dict[str, Trained] = {}
     if not options.json:
         print(f"| {' | '.join(HEADS)} |\n| {' | '.join('---' for _ in HEADS)} |", flush=True)
     with joined(World(), torch.device("cpu")):
@@ -98,7 +101,12 @@ def main(argv: list[str] | None = None) -> None:
             if variant.parent not in wholes:
                 slots = by_slot(dataset, variant.parent, options.views)
                 print(f"{variant.parent}: mean map by keyframe slot, KLD {slots:.3f}", file=sys.stderr, flush=True)
-            found = attempt(variant, dataset, options.steps, options.batch, options.views)
+            if not variant.sampler or variant.parent not in parents:
+                learnt = trained(variant, dataset, options.steps, options.batch)
+            else:
+                learnt = parents[variant.parent]
+            parents.setdefault(variant.parent, learnt)
+            found = scored(learnt, asked(variant, learnt.reader, options.views))
             whole = wholes.setdefault(variant.parent, found)
             told = figures(found) | ({} if found is whole else change(found, whole))
             said = json.dumps({"parent": variant.parent, "group": variant.group, "variant": variant.name, **told})
