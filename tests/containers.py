@@ -12,6 +12,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from tasks.errors import BacksightError
@@ -96,6 +97,33 @@ def load_python(address: str) -> str:
     if not client.images.list(IMAGE):
         client.api.import_image_from_data(root_of_python(), *IMAGE.split(":"))
     return IMAGE
+
+
+@contextmanager
+def stages_in_containers(folder: Path, archives: Path) -> Iterator[dict[str, str]]:
+    """The variables of the profile `container` with the images that `images/build.sh --save ARCHIVES` wrote.
+
+    Raises `BacksightError` where there is no engine, or an archive of the collector or the trainer is missing.
+    """
+    with engine(folder) as address:
+        named = load_images(address, archives)
+        yield {"BACKSIGHT_PROFILE": "container", "BACKSIGHT_LAUNCH_ENGINE": address, **named}
+
+
+def load_images(address: str, archives: Path) -> dict[str, str]:
+    """Load the archives into an engine; variable of a launcher -> image."""
+    from flows.launch.engine import connect
+
+    client, named = connect(address), {}
+    for kind in ("collector", "trainer"):
+        image = f"backsight/{kind}:{version('backsight')}"
+        archive = archives / f"{image.rpartition('/')[2]}.tar"
+        if not archive.is_file():
+            raise BacksightError(f"There is no {archive}: write it with `images/build.sh --save {archives} {kind}`.")
+        with archive.open("rb") as held:
+            client.images.load(held)
+        named[f"BACKSIGHT_LAUNCH_IMAGE_{kind.upper()}"] = image
+    return named
 
 
 def root_of_python() -> bytes:

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -22,11 +23,18 @@ class LocalStack:
     """One stack, started or not."""
 
     home: Path
+    launch: Mapping[str, str] = field(default_factory=dict)
+    """The profile and what its launcher needs, as variables; empty = processes of this machine."""
+
+    @property
+    def engine(self) -> str:
+        """Address of the engine that runs its stages as containers; empty where they are processes."""
+        return self.launch.get("BACKSIGHT_LAUNCH_ENGINE", "")
 
     def environment(self) -> dict[str, str]:
         """For child processes: this stack is theirs, and no variable of the person's shell points elsewhere."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(PLATFORM)}
-        return {**inherited, "BACKSIGHT_HOME": str(self.home)}
+        return {**inherited, **self.launch, "BACKSIGHT_HOME": str(self.home)}
 
     def settings(self) -> dict[str, str]:
         """What `stack.env` says now: PREFECT_API_URL, MLFLOW_TRACKING_URI, BACKSIGHT_S3_*. An `up` may move ports."""
@@ -39,9 +47,14 @@ class LocalStack:
 
     def up(self) -> str:
         """Start or heal it; returns what was said."""
-        done = self.backsight("up")
+        done = self.healed()
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def healed(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`backsight up`, and deployments that know of the launcher; the command that failed, or the last."""
+        done = self.backsight("up", *words)
+        return self.backsight("deploy", "--profile", "local") if self.launch and done.returncode == 0 else done
 
     def down(self) -> str:
         """Stop it; returns what was said."""

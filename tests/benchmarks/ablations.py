@@ -3,8 +3,8 @@
 `backsight bench ablations [--parents sensors,images] [--groups loss,part] [--steps 240] [--dataset ID] [--json]`, over
 the running stack's store. All variants of a parent get the same number of items in the same order, and are scored on
 the same views of buildings that none has seen; *in view* is the share of the keyframes whose place is. A difference is
-to the parent with seed 0, paired by view; its interval (95 %) is by bootstrap over scenes. It does not hold what another seed
-would change: the seeds' own rows say that.
+to the parent with seed 0, paired by view; its interval (95 %) is by bootstrap over scenes. It does not hold what
+another seed would change: the seeds' own rows say that.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ import contextlib
 
 import psutil
 
+from flows.launch.container import STAGE
 from flows.launch.process import MARK
+from tests.chaos.containers import contained, containers
 from tests.local_stack import LocalStack
 
 WORKER, RANK = "worker", "rank"
@@ -43,11 +45,15 @@ def rank_of(process: psutil.Process) -> int | None:
 
 def tasks(stack: LocalStack) -> list[psutil.Process]:
     """All processes of the stages that run."""
+    if stack.engine:
+        return contained(stack.engine)
     return [process for process in psutil.process_iter() if job_of(process, stack)]
 
 
 def stages(stack: LocalStack) -> list[str]:
     """Names of the stages that run."""
+    if stack.engine:
+        return sorted(container.labels[STAGE] for container in containers(stack.engine))
     return sorted({job.rsplit("-", 1)[0] for process in tasks(stack) if (job := job_of(process, stack))})
 
 

@@ -24,7 +24,7 @@ WINS = {"first": "uniform", "alpha": 0.5, "nights": 1, "guards": {}}
 SETTLES = 60.0
 """Seconds after the rerun within which no flow run may be left on its way."""
 LOOK = 0.2
-UP = ("up", "--timeout", "600")
+PATIENCE = ("--timeout", "600")
 RIGHT = "right"
 
 
@@ -128,10 +128,9 @@ def answer(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def attempt(part: str, seed: int, length: float, folder: Path, deadline: float) -> Finding:
+def attempt(stack: LocalStack, part: str, seed: int, length: float, deadline: float) -> Finding:
     """Kill a part at a moment that the seed draws from a night's length, and see what comes of it."""
-    stack = LocalStack(folder / "home")
-    begun = how_it_ended(*answer(stack.backsight(*UP)))
+    begun = how_it_ended(*answer(stack.healed(*PATIENCE)))
     if begun != RIGHT:
         stack.down()
         return Finding(part, seed, "before the night", f"NOT BEGUN: `backsight up` {begun}", 0.0, 0.0, "none", known=0)
@@ -142,7 +141,7 @@ def attempt(part: str, seed: int, length: float, folder: Path, deadline: float) 
         ended = night.end(deadline)
         seconds = time.monotonic() - hit_at
         healing_since = time.monotonic()
-        healing = how_it_ended(*answer(stack.backsight(*UP)))
+        healing = how_it_ended(*answer(stack.healed(*PATIENCE)))
         healed = time.monotonic() - healing_since
         if healing != RIGHT:
             return Finding(part, seed, moment, ended, seconds, healed, f"`backsight up` {healing}", known=0)
