@@ -87,7 +87,8 @@ build() { # NAME CONTAINERFILE CONTEXT ARGUMENT...
 }
 
 keep() { # NAME: archive under the name that kubelet looks for
-    local archive="$save/${1##*/}.tar"
+    local archive="$save/${1##*/}"
+    archive="${archive/:/-}.tar" # a colon would end the path in a reference to an archive
     mkdir -p "$save"
     rm -f "$archive"
     case "$tool" in

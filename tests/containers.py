@@ -117,7 +117,7 @@ def load_images(address: str, archives: Path) -> dict[str, str]:
     client, named = connect(address), {}
     for kind in ("collector", "trainer"):
         image = f"backsight/{kind}:{version('backsight')}"
-        archive = archives / f"{image.rpartition('/')[2]}.tar"
+        archive = archives / f"{kind}-{version('backsight')}.tar"
         if not archive.is_file():
             raise BacksightError(f"There is no {archive}: write it with `images/build.sh --save {archives} {kind}`.")
         with archive.open("rb") as held:

@@ -79,3 +79,16 @@ def test_the_build_script_refuses_in_one_sentence(words: list[str], said: str) -
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and said in done.stderr
+
+
+def test_archives_are_saved_where_their_reference_can_be_read(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    (tmp_path / "buildah").write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    (tmp_path / "buildah").chmod(0o755)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    words = ["--tool", "buildah", "--save", str(tmp_path / "out"), "flow"]
+    subprocess.run([HOUSE / "images/build.sh", *words], env={"PATH": path}, check=True, capture_output=True)
+    (reference,) = re.findall(r"docker-archive:(\S+)", told.read_text())
+    archive, _, name = reference.partition(":")  # as the tools read it
+    assert re.fullmatch(r".*/out/flow-[\d.]+\.tar", archive)
+    assert re.fullmatch(r"backsight/flow:[\d.]+", name)
