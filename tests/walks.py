@@ -8,12 +8,6 @@ from model.data.walks import DatasetFiles, WalkDataset, open_dataset
 from tests.box_world import write_dataset
 
 
-def box_files(folder: Path) -> DatasetFiles:
-    """The local files of a dataset that `write_dataset` wrote."""
-    shards = {f"shards/{path.name}": path for path in sorted((folder / "shards").iterdir())}
-    return DatasetFiles(folder / "index.parquet", folder / "scenes.json", folder / "episodes.json.gz", shards)
-
-
 def box_walks(folder: Path, scenes: dict[str, int], **how: int) -> WalkDataset:
     """A new dataset in `folder`, written and opened."""
-    return open_dataset(box_files(write_dataset(folder, scenes, **how)))
+    return open_dataset(DatasetFiles.inside(write_dataset(folder, scenes, **how)))

@@ -65,6 +65,12 @@ class TrainingStream:
         first = (index * ranks + rank) * groups
         return [view for number in range(first, first + groups) for view in self.group(number)]
 
+    def shards_from(self, group: int) -> list[str]:
+        """All shards that an epoch reads, in the order in which it reads them first from this group on."""
+        epoch, place = divmod(group, self.epoch_length)
+        rows = np.roll(self._epoch(epoch), -place).tolist()
+        return list(dict.fromkeys(self.dataset.shard[row] for row in rows))
+
     def _keyframes(self, past: int, draw: Generator) -> NDArray[np.int64]:
         mix = self.phase.keyframes
         if draw.random() * (mix.uniform + mix.random) < mix.uniform:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,22 @@ COLUMNS = ("episode", "frame", "shard", "pose", "intrinsics", "stratum", "scene"
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """Local paths of a dataset's blobs; `shards` maps the name in the index to the file."""
+    """Where a dataset's blobs lie on this machine."""
 
     index: Path
     scenes: Path
     episodes: Path
     shards: Mapping[str, Path]
+    """Name in the index -> file; it may be brought here when it is first asked for."""
+    sizes: Mapping[str, int]
+    """Name -> bytes, known before the file is here."""
+
+    @classmethod
+    def inside(cls, folder: Path) -> Self:
+        """A dataset that lies whole in a folder."""
+        shards = {f"shards/{path.name}": path for path in sorted((folder / "shards").iterdir())}
+        sizes = {name: path.stat().st_size for name, path in shards.items()}
+        return cls(folder / "index.parquet", folder / "scenes.json", folder / "episodes.json.gz", shards, sizes)
 
 
 @dataclass(frozen=True)
@@ -149,9 +159,9 @@ def _read_index(path: Path) -> dict[str, NDArray[Any]]:
 def _check_shards(files: DatasetFiles, shard: NDArray[Any], span: Mapping[str, NDArray[np.int64]]) -> None:
     ends = np.max([part.sum(-1) for part in span.values()], axis=0)
     for name in np.unique(shard).tolist():
-        if name not in files.shards:
+        if name not in files.sizes:
             raise DataError(f"The dataset's index names the shard {name}, which the dataset does not hold.")
-        needed, there = int(ends[shard == name].max()), files.shards[name].stat().st_size
+        needed, there = int(ends[shard == name].max()), files.sizes[name]
         if there < needed:
             raise DataError(
                 f"The shard {name} is truncated: it has {there} bytes, but its last frame ends at byte {needed}; "

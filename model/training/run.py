@@ -12,6 +12,7 @@ import torch
 
 from model.batch import Batch
 from model.config import NetworkConfig
+from model.data.ahead import ShardsAhead
 from model.data.loader import training_batches
 from model.data.questions import all_questions
 from model.data.reader import ViewReader
@@ -135,6 +136,7 @@ class _Attempt:
         )
         self.history = History()
         self.keeper = Keeper(job.folder, world, vault)
+        self.ahead: ShardsAhead | None = None
         self.kept: tuple[str, ...] = ()
         self.kept_step = 0
         self.skipped = skipped
@@ -148,6 +150,7 @@ class _Attempt:
         phase, engine = self.job.phase, self.engine
         engine.sharded.network.train()
         batches, recent = self._batches(), []
+        self._bring_shards()
         while engine.done < phase.steps:
             # Dropout follows from the step, so that a resumed training draws what an unbroken one would have.
             torch.manual_seed(hash((self.job.seed, engine.done, self.world.rank)) % 2**63)
@@ -187,6 +190,8 @@ class _Attempt:
     def close(self) -> None:
         """Free what DeepSpeed holds, and the keeper's thread."""
         self.keeper.close()
+        if self.ahead:
+            self.ahead.close()
         self.engine.sharded.close()
 
     def _batches(self) -> Iterator[Batch]:
@@ -196,6 +201,13 @@ class _Attempt:
         return training_batches(
             self.reader, lambda index: self.stream.batch(index, world.rank, world.size), first, stop, phase.workers
         )
+
+    def _bring_shards(self) -> None:
+        """The first rank of every machine sees to it that shards are there before they are read."""
+        if self.world.local_rank == 0:
+            done = (self.engine.done + self.skipped) * self.job.phase.accumulation * self.world.size
+            first = done * (self.job.phase.batch // self.stream.group_size)
+            self.ahead = ShardsAhead(self.dataset.files.shards, self.stream.shards_from(first))
 
     def _load(self, network: SpatialMLLM) -> SavedState | None:
         """Fill the network; the state to go on from, where there is one. What is not trained is as it was at first."""

@@ -20,7 +20,7 @@ def collect(spec: CollectSpec, context: StageContext) -> StageOutcome:
     from tasks.collect.mining import with_hard_views
 
     inputs = {"mined_from": spec.plan.mined_from} if spec.plan.mined_from else {}
-    spec = spec.model_copy(update={"plan": with_hard_views(spec.plan, context.store, context.progress)})
+    spec = spec.model_copy(update={"plan": with_hard_views(spec.plan, context.store)})
     folder = context.scratch / "dataset"
     shelf = StoreShelf(context.store, spec.plan, spec.seed)
     asked = sum(shard.episodes for shard in shards_of(spec.plan, spec.seed))

@@ -8,13 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.collect.spec import CollectPlan, HardView, Split
-from tasks.datasets import fetch_dataset
+from tasks.datasets import open_files
 from tasks.errors import DataError, UsageError
 from tasks.evaluation import MODEL, read_book, read_evaluation
 
 if TYPE_CHECKING:
     from model.data.walks import WalkDataset
-    from tasks.progress import Progress
     from tasks.scores import ScoreBook
     from tasks.spec import ManifestId
     from tasks.store import ArtefactStore
@@ -26,17 +25,15 @@ WEIGHTS = (0.25, 4.0)
 """Least and most that a view's error, compared with the median's, makes it more frequent."""
 
 
-def with_hard_views(plan: CollectPlan, store: ArtefactStore, progress: Progress) -> CollectPlan:
+def with_hard_views(plan: CollectPlan, store: ArtefactStore) -> CollectPlan:
     """The plan with the views that its evaluation was worst at; the plan as it is where it names no evaluation."""
     if plan.mined_from is None:
         return plan
-    views = hard_views(store, plan.mined_from, plan.mined_scenes, plan.mined_views, progress)
+    views = hard_views(store, plan.mined_from, plan.mined_scenes, plan.mined_views)
     return plan.model_copy(update={"hard": (*plan.hard, *views)})
 
 
-def hard_views(
-    store: ArtefactStore, evaluation: ManifestId, scenes: int, views: int, progress: Progress
-) -> tuple[HardView, ...]:
+def hard_views(store: ArtefactStore, evaluation: ManifestId, scenes: int, views: int) -> tuple[HardView, ...]:
     """The worst views of the worst scenes of an evaluation.
 
     `UsageError` for an evaluation on held-out scenes, `DataError` for one whose views its dataset does not have.
@@ -49,7 +46,7 @@ def hard_views(
             f"{evaluation} measures the split {record.split}, whose scenes are held out and must not be trained on: "
             f"evaluate on {MINED[0].value} to mine failures."
         )
-    dataset = open_dataset(fetch_dataset(store, record.dataset, progress))
+    dataset = open_dataset(open_files(store, record.dataset))
     return placed(read_book(store, evaluation), dataset, scenes, views)
 
 

@@ -60,7 +60,7 @@ def is_last(spec: CollectSpec, force: bool) -> bool:
     if not force and cached(store, spec) is not None:
         return True
     # The key above is that of what was asked; what is walked follows from it.
-    spec = spec.model_copy(update={"plan": with_hard_views(spec.plan, store, open_progress())})
+    spec = spec.model_copy(update={"plan": with_hard_views(spec.plan, store)})
     shelf, shards = StoreShelf(store, spec.plan, spec.seed), shards_of(spec.plan, spec.seed)
     make_share(spec, share.mine(shards), shelf)
     return all(shelf.holds(shard) for shard in shards)

@@ -21,7 +21,7 @@ from model.metrics import identity_chance
 from model.predict import Predictor
 from tasks.card import model_card
 from tasks.checkpoints import fetch_checkpoint
-from tasks.datasets import fetch_dataset
+from tasks.datasets import fetch_split, open_files
 from tasks.errors import DataError, UsageError
 from tasks.evaluate.cost import encoded, measure_cost
 from tasks.evaluate.page import evaluation_page
@@ -117,7 +117,7 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
     plan = spec.plan
     if plan.navigation.episodes:
         lab.prepare()
-    files = fetch_dataset(context.store, spec.dataset, context.progress)
+    files = open_files(context.store, spec.dataset)
     predictor = load_predictor(context.store, spec.checkpoint)
     slots = predictor.config.keyframes
     if plan.keyframes > slots:
@@ -126,6 +126,7 @@ def set_up(spec: EvaluateSpec, context: StageContext) -> Bench:
             f"preset; use that one, or set evaluate.keyframes to {slots} at most."
         )
     dataset = open_dataset(files)
+    fetch_split(dataset, plan.split, context.progress)
     views = evaluation_views(dataset, plan.split, plan.views, plan.keyframes, plan.seed)
     return Bench(predictor, ViewReader(dataset, predictor.config, predictor.tokenizer), views, plan)
 

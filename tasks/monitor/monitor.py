@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tasks.datasets import fetch_dataset
+from tasks.datasets import open_files
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.monitor.drift import DriftReport, compare
 from tasks.monitor.events import Window
@@ -76,7 +76,7 @@ def opened(id: ManifestId, context: StageContext) -> WalkDataset:
     """A dataset's walks."""
     from model.data.walks import open_dataset
 
-    return open_dataset(fetch_dataset(context.store, id, context.progress))
+    return open_dataset(open_files(context.store, id))
 
 
 def compared(

@@ -11,9 +11,8 @@ from model.training.checkpoint import CheckpointFiles, read_config
 from model.training.history import History, Record
 from model.training.ranks import World, device_of, from_main, joined, wait_for_all
 from tasks.checkpoints import fetch_checkpoint
-from tasks.datasets import fetch_dataset
+from tasks.datasets import open_files
 from tasks.errors import BacksightError
-from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
 from tasks.store import ArtefactStore, Blob, Manifest, open_store
@@ -95,7 +94,7 @@ def follow(spec: TrainSpec, world: World) -> None:
 def bring_here(spec: TrainSpec, job: TrainingJob) -> None:
     """On the first rank of another node: rank 0's files, fetched to the same places of this node's cache."""
     store = open_store()
-    here = fetch_dataset(store, spec.dataset, open_progress())
+    here = open_files(store, spec.dataset)
     init = fetch_checkpoint(store, spec.init) if spec.init else None
     if (here, init, find_resume(store, key_of(spec))) != (job.data, job.init, job.resume):
         raise BacksightError(
@@ -105,7 +104,10 @@ def bring_here(spec: TrainSpec, job: TrainingJob) -> None:
 
 
 def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
-    """Everything on local disk. Refuses a dataset that is not found good, and a checkpoint that does not fit."""
+    """Everything on local disk but the shards, which come as they are read.
+
+    Refuses a dataset that is not found good, and a checkpoint that does not fit.
+    """
     from model.training.checkpoint import check_architecture
     from model.training.run import TrainingJob
 
@@ -117,7 +119,7 @@ def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
         phase=adapted(spec, context, init),
         network=spec.network,
         seed=spec.seed,
-        data=fetch_dataset(context.store, spec.dataset, context.progress),
+        data=open_files(context.store, spec.dataset),
         folder=context.scratch,
         init=init,
         resume=find_resume(context.store, key_of(spec)),

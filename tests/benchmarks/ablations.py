@@ -20,9 +20,8 @@ from flows.plan import Stage
 from flows.references import latest
 from model.data.walks import open_dataset
 from model.training.ranks import World, joined
-from tasks.datasets import fetch_dataset
+from tasks.datasets import open_files
 from tasks.errors import UsageError
-from tasks.progress import open_progress
 from tasks.store import open_store
 from tasks.summary import average_precision
 from tests.ablations.trial import Outcome, Trained, Values, asked, by_slot, scored, trained
@@ -91,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     store = open_store()
-    dataset = open_dataset(fetch_dataset(store, options.dataset or latest(store, Stage.VALIDATE), open_progress()))
+    dataset = open_dataset(open_files(store, options.dataset or latest(store, Stage.VALIDATE)))
     wholes: dict[str, Outcome] = {}
     parents: dict[str, Trained] = {}
     if not options.json:

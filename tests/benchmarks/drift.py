@@ -44,9 +44,7 @@ def gathered(predictor: Predictor, scenes: int, seed: int, **changed: object) ->
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         collect_into(folder, plan, seed, 2, lambda _: None)
-        shards = {f"shards/{path.name}": path for path in (folder / "shards").iterdir()}
-        files = DatasetFiles(folder / "index.parquet", folder / "scenes.json", folder / "episodes.json.gz", shards)
-        dataset = open_dataset(files)
+        dataset = open_dataset(DatasetFiles.inside(folder))
         views = planned_views(dataset, predictor.config.keyframes, DriftPlan(scenes=scenes))
         return sample_of(dataset, predictor, views, True, lambda _: None)
 

@@ -24,10 +24,9 @@ from model.data.views import View, evaluation_views
 from model.data.walks import WalkDataset, open_dataset
 from model.losses.heatmaps import divergence
 from model.predict import Predictor
-from tasks.datasets import fetch_dataset
+from tasks.datasets import open_files
 from tasks.errors import UsageError
 from tasks.evaluate.evaluate import load_predictor
-from tasks.progress import open_progress
 from tasks.store import open_store
 from tasks.summary import by_scene
 
@@ -94,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args(argv)
     store = open_store()
-    files = fetch_dataset(store, arguments.dataset or latest(store, Stage.VALIDATE), open_progress())
+    files = open_files(store, arguments.dataset or latest(store, Stage.VALIDATE))
     predictor = load_predictor(store, arguments.checkpoint or latest(store, Stage.JOINT))
     found = measure(open_dataset(files), predictor, arguments.views)
     lines = "\n".join(f"{name}: {value:.4g}" for name, value in found.items())

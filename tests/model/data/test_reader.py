@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +23,13 @@ from model.data.loader import training_batches, view_batches
 from model.data.questions import ABSENT_SHARE, TEMPLATE, all_questions, ask
 from model.data.reader import ViewReader
 from model.data.views import View, evaluation_views
-from model.data.walks import WalkDataset, open_dataset
+from model.data.walks import DatasetFiles, WalkDataset, open_dataset
 from model.errors import DataError
 from model.labels import build_targets
 from model.tokenizer import Tokenizer
 from tests.box_world import build_scene, render
 from tests.published import NETWORK
-from tests.walks import box_files, box_walks
+from tests.walks import box_walks
 
 SIDE = 32
 REPOSITORY = Path(__file__).parents[3]
@@ -157,15 +157,13 @@ def test_a_process_with_batches_still_to_come_ends_at_once(tmp_path: Path) -> No
 
 
 def test_a_damaged_image_is_named_even_from_a_loader_process(dataset: WalkDataset, tmp_path: Path) -> None:
-    files = box_files(dataset.files.index.parent)
+    files = DatasetFiles.inside(dataset.files.index.parent)
     shard = tmp_path / "damaged.tar"
     content = bytearray(files.shards["shards/000.tar"].read_bytes())
     start, size = dataset.span["rgb"][2].tolist()
     content[start : start + size] = bytes(size)
     shard.write_bytes(content)
-    hurt = open_dataset(
-        type(files)(files.index, files.scenes, files.episodes, {**files.shards, "shards/000.tar": shard})
-    )
+    hurt = open_dataset(replace(files, shards={**files.shards, "shards/000.tar": shard}))
     reader = ViewReader(hurt, NETWORK, Tokenizer.train(["a"], 300))
     batches = training_batches(reader, lambda _: [View(3, (2,), 0)], 0, 1, workers=1)
     with pytest.raises(
@@ -175,16 +173,16 @@ def test_a_damaged_image_is_named_even_from_a_loader_process(dataset: WalkDatase
 
 
 def test_an_index_that_lacks_columns_or_is_torn_is_refused(dataset: WalkDataset, tmp_path: Path) -> None:
-    files = box_files(dataset.files.index.parent)
+    files = DatasetFiles.inside(dataset.files.index.parent)
     lacking, torn = tmp_path / "lacking.parquet", tmp_path / "torn.parquet"
     pq.write_table(pq.read_table(files.index).drop(["pose"]), lacking)
     torn.write_bytes(files.index.read_bytes()[:-50])
     with pytest.raises(DataError, match="lacks the columns pose"):
-        open_dataset(type(files)(lacking, files.scenes, files.episodes, files.shards))
+        open_dataset(replace(files, index=lacking))
     with pytest.raises(DataError, match="is no whole Parquet file"):
-        open_dataset(type(files)(torn, files.scenes, files.episodes, files.shards))
+        open_dataset(replace(files, index=torn))
     with pytest.raises(DataError, match=r"names the shard shards/000.tar, which the dataset does not hold"):
-        open_dataset(type(files)(files.index, files.scenes, files.episodes, {}))
+        open_dataset(replace(files, sizes={}))
 
 
 TEXTS = ["go to the sofa", "walk past the table and stop", "turn left at the door"]

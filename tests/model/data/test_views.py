@@ -117,6 +117,16 @@ def test_no_more_shards_are_mixed_than_asked(dataset: WalkDataset, window: int) 
     assert set().union(*blocks) == set(shards)
 
 
+@pytest.mark.parametrize("first", [0, 5, 30])
+def test_shards_are_named_in_the_order_in_which_they_are_read(dataset: WalkDataset, first: int) -> None:
+    stream = TrainingStream(dataset, phase(shuffle_shards=1), 3, seed=0)
+    named = stream.shards_from(first)
+    left = [dataset.shard[stream.group(i)[0].current] for i in range(first, stream.epoch_length)]
+    met = list(dict.fromkeys(left))
+    assert named[: len(met)] == met
+    assert sorted(named) == sorted({walk.shard for walk in dataset.walks if walk.split == "train"})
+
+
 SHARED: WalkDataset
 
 

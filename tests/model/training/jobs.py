@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.data.walks import DatasetFiles
 from model.training.checkpoint import CheckpointFiles
 from model.training.config import PhaseConfig
 from model.training.engine import Step
@@ -11,7 +12,6 @@ from model.training.history import Record
 from model.training.keeping import Kept
 from model.training.run import TrainingJob
 from tests.published import NETWORK
-from tests.walks import box_files
 
 LOSSES = {"heatmap": 1.0, "distinctness": 0.3, "temporal_consistency": 0.6}
 
@@ -26,7 +26,7 @@ def job(
 ) -> TrainingJob:
     """A phase of a few steps with the smallest network."""
     numbers = {"steps": 4, "batch": 4, "losses": LOSSES, "workers": 0, "log_every": 1, "lr": 3e-3, **changes}
-    return TrainingJob(name, PhaseConfig(**numbers), NETWORK, 0, box_files(data), folder, init, resume)
+    return TrainingJob(name, PhaseConfig(**numbers), NETWORK, 0, DatasetFiles.inside(data), folder, init, resume)
 
 
 class Notes:

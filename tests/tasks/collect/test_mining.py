@@ -17,7 +17,6 @@ from tasks.errors import DataError, UsageError
 from tasks.evaluate.evaluate import evaluate
 from tasks.evaluate.spec import EvaluateSpec, EvaluationPlan
 from tasks.evaluation import read_book
-from tasks.progress import open_progress
 from tasks.spec import ManifestId
 from tasks.stage import execute
 from tasks.store import ArtefactStore, Manifest
@@ -34,7 +33,7 @@ def seen_dataset(store: ArtefactStore, folder: Path) -> tuple[ManifestId, Datase
     blobs = {name: store.put_blob(path) for name, path in {**names, **shards}.items()}
     quality = {"passed": True, "reasons": [], "rejected": 0}
     id = store.publish(Manifest(kind="dataset", blobs=blobs, meta={"quality": quality}))
-    return id, DatasetFiles(*names.values(), shards)
+    return id, DatasetFiles.inside(root)
 
 
 def evaluation(store: ArtefactStore, folder: Path, dataset: ManifestId, split: str) -> ManifestId:
@@ -46,7 +45,7 @@ def evaluation(store: ArtefactStore, folder: Path, dataset: ManifestId, split: s
 def test_the_worst_views_become_places_to_walk_to(store: ArtefactStore, tmp_path: Path) -> None:
     dataset, files = seen_dataset(store, tmp_path)
     mined = evaluation(store, tmp_path, dataset, "val_seen")
-    views = hard_views(store, mined, 2, 1, open_progress())
+    views = hard_views(store, mined, 2, 1)
     assert len(views) == 2 and all(0.25 <= view.weight <= 4 for view in views)
     book, walks = read_book(store, mined), open_dataset(files)
     errors = view_errors(book)
@@ -57,23 +56,17 @@ def test_the_worst_views_become_places_to_walk_to(store: ArtefactStore, tmp_path
         walk = next(walk for walk in walks.walks if walk.episode == book.plan.episode[row])
         camera = walks.pose[walk.start + book.plan.frame[row], :3, 3]
         assert view.position == pytest.approx((camera[0], 0.0, camera[2]), abs=1e-3), "the foot, not the camera"
-    plan = with_hard_views(CollectPlan(mined_from=mined, mined_scenes=1, mined_views=2), store, open_progress())
+    plan = with_hard_views(CollectPlan(mined_from=mined, mined_scenes=1, mined_views=2), store)
     assert {view.scene for view in plan.hard} == {views[0].scene} and len(plan.hard) == 2
     with pytest.raises(DataError, match="has no episode"):
-        placed(book, open_dataset(DatasetFiles(*_other(tmp_path))), 1, 1)
-
-
-def _other(folder: Path) -> tuple:
-    root = write_dataset(folder / "other", {"train": 1}, frames=4)
-    shards = {f"shards/{path.name}": path for path in (root / "shards").iterdir()}
-    return root / "index.parquet", root / "scenes.json", root / "episodes.json.gz", shards
+        placed(book, open_dataset(DatasetFiles.inside(write_dataset(tmp_path / "other", {"train": 1}, frames=4))), 1, 1)
 
 
 def test_held_out_scenes_are_not_mined(store: ArtefactStore, tmp_path: Path) -> None:
     held = evaluation(store, tmp_path, box_dataset(store, tmp_path), "val_unseen")
     with pytest.raises(UsageError, match="whose scenes are held out and must not be trained on"):
-        hard_views(store, held, 2, 1, open_progress())
-    assert with_hard_views(SMALL, store, open_progress()) is SMALL
+        hard_views(store, held, 2, 1)
+    assert with_hard_views(SMALL, store) is SMALL
 
 
 def test_views_of_an_earlier_nights_training_scenes_are_walked_to_and_held_out_ones_refused() -> None:

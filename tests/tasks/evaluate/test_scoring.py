@@ -32,8 +32,7 @@ NETWORK = SpatialMLLM(CONFIG, 300).eval()
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> WalkDataset:
     root = write_dataset(tmp_path_factory.mktemp("boxes"), {"train": 3, "val_unseen": 4}, frames=24)
-    shards = {f"shards/{path.name}": path for path in (root / "shards").iterdir()}
-    return open_dataset(DatasetFiles(root / "index.parquet", root / "scenes.json", root / "episodes.json.gz", shards))
+    return open_dataset(DatasetFiles.inside(root))
 
 
 @pytest.fixture(scope="module")

@@ -73,10 +73,9 @@ def test_a_batch_goes_on_past_a_broken_video(tmp_path: Path, capsys: Capture) ->
 
 
 def test_a_recorded_episode_brings_its_sensors_and_the_truth(tmp_path: Path, capsys: Capture) -> None:
-    from model.data.walks import open_dataset
-    from tests.walks import box_files
+    from model.data.walks import DatasetFiles, open_dataset
 
-    walk = open_dataset(box_files(Path("boxes"))).walks[0]
+    walk = open_dataset(DatasetFiles.inside(Path("boxes"))).walks[0]
     out = tmp_path / "out"
     asked = ["predict", "--episode", walk.episode, "--dataset", "boxes", "--model", "sensing", "--out", str(out)]
     assert cli.invoke([*asked, "--frame", "7"]) == 0
