@@ -102,6 +102,7 @@ class MlflowRun(TrackedRun):
         self.client = client
         self._waiting: list[Metric] = []
         self._flushed = time.monotonic()
+        self._refused = False
         experiment = client.get_run(run_id).info.experiment_id
         if client.tracking_uri.startswith("http"):
             self.url = f"{client.tracking_uri.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
@@ -111,7 +112,7 @@ class MlflowRun(TrackedRun):
         from mlflow.entities import Param
 
         flat = [Param(name, str(value)[:LONGEST_PARAM]) for name, value in flattened(values)]
-        with told():
+        with self._told():
             for start in range(0, len(flat), MOST_IN_A_BATCH):
                 self.client.log_batch(self.id, params=flat[start : start + MOST_IN_A_BATCH])
 
@@ -126,13 +127,13 @@ class MlflowRun(TrackedRun):
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Labels to search by."""
-        with told():
+        with self._told():
             for name, value in values.items():
                 self.client.set_tag(self.id, name, value)
 
     def file(self, path: Path, folder: str | None = None) -> None:
         """Keep a file, or a folder's content, as an artifact under `folder`."""
-        with told():
+        with self._told():
             if path.is_dir():
                 self.client.log_artifacts(self.id, str(path), folder)
             else:
@@ -145,14 +146,14 @@ class MlflowRun(TrackedRun):
         kind, _, digest = id.partition("/")
         # MLflow keeps 36 characters of a digest; the whole name stands in the source.
         dataset = Dataset(name=kind, digest=digest[:36], source_type="backsight", source=id, profile=profile)
-        with told():
+        with self._told():
             self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
     def model(self, name: str, folder: Path, metrics: Mapping[str, float] | None = None) -> str:
         """Keep a model that a flavour's `save_model` wrote to `folder`; gives its `models:/...` address."""
         from mlflow.entities import LoggedModelOutput
 
-        with told():
+        with self._told():
             experiment = self.client.get_run(self.id).info.experiment_id
             model = self.client.create_logged_model(experiment, name, source_run_id=self.id)
             self.client.log_model_artifacts(model.model_id, str(folder))
@@ -164,13 +165,28 @@ class MlflowRun(TrackedRun):
 
     def end(self, how: Ending = "FINISHED") -> None:
         """Send what is left and close the run."""
+        if how != "FINISHED":
+            require_answer(self.client.tracking_uri)  # its silence may be why
         self._flush()
-        with told():
+        with self._told():
             self.client.set_terminated(self.id, how)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Failures as one sentence. MLflow's client retries each call for two minutes: after one such, none begins."""
+        if self._refused:
+            require_answer(self.client.tracking_uri)
+        try:
+            with told():
+                yield
+        except BacksightError:
+            self._refused = True
+            require_answer(self.client.tracking_uri)
+            raise
 
     def _flush(self) -> None:
         waiting, self._waiting, self._flushed = self._waiting, [], time.monotonic()
-        with told():
+        with self._told():
             for start in range(0, len(waiting), MOST_IN_A_BATCH):
                 self.client.log_batch(self.id, metrics=waiting[start : start + MOST_IN_A_BATCH])
 
@@ -203,8 +219,7 @@ def connect() -> MlflowClient | None:
     if uri is None:
         print("not tracked: MLFLOW_TRACKING_URI is not set, so nothing is recorded in MLflow.", file=sys.stderr)
         return None
-    if uri.startswith(("http://", "https://")):
-        require_answer(uri)
+    require_answer(uri)
     from mlflow import MlflowClient
 
     # The registry is named too: left out, it would be taken from the process's environment.
@@ -212,7 +227,9 @@ def connect() -> MlflowClient | None:
 
 
 def require_answer(uri: str) -> None:
-    """Raise a `BacksightError` where nothing answers: MLflow's own client would retry for minutes first."""
+    """Raise a `BacksightError` where no server answers: MLflow's own client would retry for minutes first."""
+    if not uri.startswith(("http://", "https://")):
+        return
     try:
         urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS).close()
     except urllib.error.HTTPError as error:

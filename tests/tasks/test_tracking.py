@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from tasks.errors import BacksightError
 from tasks.spec import Outcome
 from tasks.stage import StageContext, StageOutcome, execute, record_hit
 from tasks.store import ArtefactStore, Manifest
-from tasks.tracking import NullRun, attach, open_run
+from tasks.tracking import MlflowRun, NullRun, attach, open_run
 from tests.tasks.test_stage import CountSpec, count
 
 if TYPE_CHECKING:
@@ -130,6 +131,35 @@ def test_a_server_that_is_down_fails_before_the_work(store: ArtefactStore, monke
         BacksightError, match=r"MLflow at http://127\.0\.0\.1:9 does not answer: see `backsight status`"
     ):
         execute(CountSpec(), lambda spec, context: pytest.fail("the work was done"))
+
+
+class DeafClient:
+    """A client of a server that died after the run was opened; each call stands for minutes of retries."""
+
+    tracking_uri = "http://127.0.0.1:1"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def get_run(self, _: str) -> SimpleNamespace:
+        return SimpleNamespace(info=SimpleNamespace(experiment_id="1"))
+
+    def refuse(self, *_: object, **__: object) -> None:
+        from mlflow.exceptions import MlflowException
+
+        self.calls += 1
+        raise MlflowException("Max retries exceeded")
+
+    set_tag = log_batch = set_terminated = refuse
+
+
+def test_a_server_that_dies_on_the_way_is_waited_for_once() -> None:
+    client = DeafClient()
+    run = MlflowRun(client, "r")  # type: ignore[arg-type]
+    for record in (lambda: run.tags({"a": "b"}), lambda: run.params({"c": 1}), lambda: run.end("FAILED")):
+        with pytest.raises(BacksightError, match="MLflow at .* does not answer"):
+            record()
+    assert client.calls == 1
 
 
 def test_mlflow_is_not_imported_before_it_is_needed(store: ArtefactStore) -> None:
