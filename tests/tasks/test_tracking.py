@@ -157,7 +157,7 @@ def test_a_server_that_dies_on_the_way_is_waited_for_once() -> None:
     client = DeafClient()
     run = MlflowRun(client, "r")  # type: ignore[arg-type]
     for record in (lambda: run.tags({"a": "b"}), lambda: run.params({"c": 1}), lambda: run.end("FAILED")):
-        with pytest.raises(BacksightError, match="MLflow at .* does not answer"):
+        with pytest.raises(BacksightError, match=r"MLflow at .* does not answer"):
             record()
     assert client.calls == 1
 
