@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from model.training.history import History, Record
 from model.training.ranks import World, device_of, from_main, joined, wait_for_all
 from tasks.checkpoints import fetch_checkpoint
 from tasks.datasets import open_files
-from tasks.errors import BacksightError
+from tasks.errors import BacksightError, DataError
 from tasks.spec import ManifestId
 from tasks.stage import StageContext, StageOutcome, key_of
 from tasks.store import ArtefactStore, Blob, Manifest, open_store
@@ -127,11 +128,15 @@ def make_job(spec: TrainSpec, context: StageContext) -> TrainingJob:
 
 
 def find_resume(store: ArtefactStore, key: str) -> tuple[Path, ...]:
-    """The shares of the state at which the same stage was stopped, if it was, and they are still there."""
+    """The shares of the state at which the same stage was stopped, if it was, and they are still there, and whole."""
     target = store.ref(RESUME, key)
     if target in (None, FINISHED) or not store.complete(target):
         return ()
-    return tuple(store.fetch(blob) for _, blob in sorted(store.manifest(target).blobs.items()))
+    try:
+        return tuple(store.fetch(blob) for _, blob in sorted(store.manifest(target).blobs.items()))
+    except DataError as error:
+        print(f"the state that training was stopped at cannot be read, so it begins anew: {error}", file=sys.stderr)
+        return ()
 
 
 @dataclass(frozen=True)

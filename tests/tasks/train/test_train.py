@@ -18,7 +18,7 @@ from tasks.spec import ManifestId, Outcome, StageResult
 from tasks.stage import execute, key_of
 from tasks.store import ArtefactStore, Manifest
 from tasks.train.spec import TrainSpec
-from tasks.train.train import FINISHED, RESUME, Meeting, work_of
+from tasks.train.train import FINISHED, RESUME, Meeting, find_resume, work_of
 from tests.box_world import write_dataset
 from tests.published import NETWORK, box_dataset, stored_json
 
@@ -196,3 +196,18 @@ def test_a_stopped_training_goes_on_where_it_was(
     assert store.ref(RESUME, key_of(spec)) == FINISHED
     history = stored_json(store, result.outputs["checkpoint"], "history.json")
     assert history["steps"] == list(range(1, 31))
+
+
+def test_a_state_that_is_damaged_is_passed_over_and_it_is_said(
+    store: ArtefactStore, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    share = store.put_blob(b"a share of a state")
+    state = store.publish(Manifest(kind="state", blobs={"00000.safetensors": share}, meta={"steps": 3}))
+    store.set_ref(RESUME, "stage", state)
+    (path,) = find_resume(store, "stage")
+    assert path.read_bytes() == b"a share of a state"
+
+    path.unlink()
+    store.bucket.put(f"blobs/sha256/{share.digest[:2]}/{share.digest}", b"a share of decay!!")
+    assert find_resume(store, "stage") == ()
+    assert "it begins anew: The bytes of blob" in capsys.readouterr().err
