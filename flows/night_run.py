@@ -147,10 +147,10 @@ class NightRun:
                 night = night.after(step, line.product)
             report = self._report()
         except BacksightError:
-            self.tracked.end("FAILED")
+            self.tracked.fail()
             raise
         except BaseException:
-            self.tracked.end("KILLED")
+            self.tracked.fail("KILLED")
             raise
         self.tracked.end()
         return Completed(message=cost(report.record))

@@ -68,11 +68,10 @@ def execute(spec: Spec, work: Work[Spec], force: bool = False) -> StageResult:
     try:
         result = _work(spec, work, key, store, run)
     except Exception as error:
-        run.tags({"backsight.error": str(error)[:500]})
-        run.end("FAILED")
+        run.fail(error=str(error))
         raise
     except BaseException:
-        run.end("KILLED")
+        run.fail("KILLED")
         raise
     run.end()
     return _published(store, spec, result, ANY if force else before)

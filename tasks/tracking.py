@@ -64,8 +64,15 @@ class TrackedRun(ABC):
         """Keep a model that a flavour's `save_model` wrote to `folder`; gives its `models:/...` address."""
 
     @abstractmethod
-    def end(self, how: Ending = "FINISHED") -> None:
-        """Send what is left and close the run."""
+    def end(self, how: Ending = "FINISHED", error: str = "") -> None:
+        """Send what is left and close the run; `error` = why it failed."""
+
+    def fail(self, how: Ending = "FAILED", error: str = "") -> None:
+        """Close the run of work that has failed; its own error is on its way, and no second one takes its place."""
+        try:
+            self.end(how, error)
+        except BacksightError as unheard:
+            print(f"not recorded in MLflow: {unheard}", file=sys.stderr)
 
 
 class NullRun(TrackedRun):
@@ -90,7 +97,7 @@ class NullRun(TrackedRun):
         """Nothing is recorded."""
         return None
 
-    def end(self, how: Ending = "FINISHED") -> None:
+    def end(self, how: Ending = "FINISHED", error: str = "") -> None:
         """Nothing is recorded."""
 
 
@@ -163,10 +170,12 @@ class MlflowRun(TrackedRun):
                 self.client.log_metric(self.id, metric, value, model_id=model.model_id)
         return str(model.model_uri)
 
-    def end(self, how: Ending = "FINISHED") -> None:
-        """Send what is left and close the run."""
+    def end(self, how: Ending = "FINISHED", error: str = "") -> None:
+        """Send what is left and close the run; `error` = why it failed."""
         if how != "FINISHED":
             require_answer(self.client.tracking_uri)  # its silence may be why
+        if error:
+            self.tags({"backsight.error": error[:LONGEST_PARAM]})
         self._flush()
         with self._told():
             self.client.set_terminated(self.id, how)

@@ -41,6 +41,6 @@ def office(store: ArtefactStore, registered: str, what: str, tags: Mapping[str, 
             settlement.finish()
             yield Office(ledger, settlement, registry, run)
         except BaseException:
-            run.end("FAILED")
+            run.fail()
             raise
         run.end()

@@ -162,6 +162,13 @@ def test_a_server_that_dies_on_the_way_is_waited_for_once() -> None:
     assert client.calls == 1
 
 
+def test_a_failure_that_cannot_be_recorded_does_not_hide_the_works_own(capsys: pytest.CaptureFixture[str]) -> None:
+    client = DeafClient()
+    MlflowRun(client, "r").fail(error="The renderer is gone.")  # type: ignore[arg-type]
+    assert client.calls == 0
+    assert capsys.readouterr().err.startswith("not recorded in MLflow: MLflow at http://127.0.0.1:1 does not answer")
+
+
 def test_mlflow_is_not_imported_before_it_is_needed(store: ArtefactStore) -> None:
     code = """
 import sys
