@@ -1,4 +1,7 @@
-"""The deployments that a worker serves: one a stage, and the nightly loop with its schedule."""
+"""The deployments that a worker serves: one a stage, the nightly loop and the monitor with their schedules.
+
+With them come the automations that start a deployment on an event of the monitor.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from zoneinfo import available_timezones
 
 from flows.launch.settings import LaunchSettings
 from flows.pools import WorkPool, pool_of
+from flows.retraining import register_automations
 from tasks.errors import BacksightError
 from tasks.settings import home
 
@@ -69,7 +73,10 @@ def deployments() -> Iterator[Deployment]:
 
 
 def deploy(settings: LaunchSettings | None = None) -> list[str]:
-    """Register all deployments with the server, for the pool of a profile; their names. Again changes nothing."""
+    """Register all deployments with the server, for the pool of a profile; their names. Again changes nothing.
+
+    The automations that follow the monitor's decisions are registered with them.
+    """
     from prefect.client.orchestration import get_client
 
     pool = pool_of(settings or LaunchSettings.load(), home())
@@ -79,6 +86,7 @@ def deploy(settings: LaunchSettings | None = None) -> list[str]:
         for deployment in deployments():
             register(client, deployment, pool)
             names.append(deployment.name)
+        register_automations(client)
     return names
 
 

@@ -58,9 +58,15 @@ def tell(logged: Logged) -> bool:
         "reason": logged.decision.reason,
         "preset": logged.facts.get("preset") or "tiny",
         "overrides": logged.facts.get("overrides", {}),
+        "seed": seed_of(logged),
     }
     resource = {"prefect.resource.id": f"backsight.champion.{REGISTERED}", "prefect.resource.name": REGISTERED}
     return emit_event(event, resource, payload=payload) is not None
+
+
+def seed_of(logged: Logged) -> int:
+    """The seed of a collection that a decision asks for: another one each time, or the walks would be known ones."""
+    return int(logged.decision.event.at) % 2**31
 
 
 def hard_settings(store: ArtefactStore, preset: Preset) -> Settings:
@@ -78,12 +84,20 @@ def hard_settings(store: ArtefactStore, preset: Preset) -> Settings:
 
 
 def automation(action: Action, deployment: UUID) -> AutomationCore:
-    """Starts a deployment on a decision's event, under the preset and the changed keys that the event names."""
+    """Starts a deployment on a decision's event, under the preset and the changed keys that the event names.
+
+    A collection also gets the event's seed; a night's is its date.
+    """
     from prefect.events.actions import RunDeployment
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    overrides = {"__prefect_kind": "jinja", "template": "{{ event.payload.overrides | tojson }}"}
+    parameters = {
+        "preset": {"__prefect_kind": "jinja", "template": "{{ event.payload.preset }}"},
+        "overrides": as_json("event.payload.overrides | tojson"),
+    }
+    if action is Action.COLLECT:
+        parameters["seed"] = as_json("event.payload.seed")
     return AutomationCore(
         name=f"{EVENTS[action]} -> {FOLLOWS[action]}",
         description=f"Starts {FOLLOWS[action]} when the monitor has decided so. Made by `backsight deploy`.",
@@ -95,16 +109,14 @@ def automation(action: Action, deployment: UUID) -> AutomationCore:
             threshold=1,
         ),
         actions=[
-            RunDeployment(
-                source="selected",
-                deployment_id=deployment,
-                parameters={
-                    "preset": {"__prefect_kind": "jinja", "template": "{{ event.payload.preset }}"},
-                    "overrides": {"__prefect_kind": "json", "value": overrides},
-                },
-            )
+            RunDeployment(source="selected", deployment_id=deployment, parameters=parameters),
         ],
     )
+
+
+def as_json(expression: str) -> dict[str, Any]:
+    """A parameter that is read as JSON from what the expression gives of the event."""
+    return {"__prefect_kind": "json", "value": {"__prefect_kind": "jinja", "template": f"{{{{ {expression} }}}}"}}
 
 
 def register_automations(client: SyncPrefectClient) -> None:
