@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tasks.collect.dataset import DATASET_FILES, Summary, collect_into
+from tasks.collect.live import telling
 from tasks.collect.schedule import shards_of
 from tasks.collect.shelf import StoreShelf
 from tasks.collect.spec import CollectSpec
@@ -25,9 +26,7 @@ def collect(spec: CollectSpec, context: StageContext) -> StageOutcome:
     shelf = StoreShelf(context.store, spec.plan, spec.seed)
     asked = sum(shard.episodes for shard in shards_of(spec.plan, spec.seed))
     with context.progress.track("collect", asked, "episodes") as track:
-        summary = collect_into(
-            folder, spec.plan, spec.seed, spec.workers, lambda name: track.advance(episode=name), shelf
-        )
+        summary = collect_into(folder, spec.plan, spec.seed, spec.workers, telling(track), shelf)
     dataset = context.store.publish(dataset_manifest(context.store, folder, spec, summary, inputs))
     metrics = {
         "episodes": summary.episodes,

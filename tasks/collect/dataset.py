@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from tasks.collect.live import Walked
 from tasks.collect.schedule import Shard, shards_of
 from tasks.collect.shards import ShardReport
 from tasks.collect.shelf import NoShelf, Shelf
@@ -56,9 +57,14 @@ class Summary:
 
 
 def collect_into(
-    folder: Path, plan: CollectPlan, seed: int, workers: int, advance: Callable[[str], None], shelf: Shelf | None = None
+    folder: Path,
+    plan: CollectPlan,
+    seed: int,
+    workers: int,
+    advance: Callable[[Walked], None],
+    shelf: Shelf | None = None,
 ) -> Summary:
-    """Make the whole dataset in `folder`; `advance` is called once an episode with its id.
+    """Make the whole dataset in `folder`; `advance` is called once an episode.
 
     Same plan and seed, same bytes, on any number of workers. Shards that a run before this one left in the folder, or
     put on the shelf, are not made again.
@@ -206,7 +212,7 @@ def told(folder: Path, plan: CollectPlan, seed: int, workers: int) -> Summary:
     """Collect, and print a line every twenty episodes."""
     done, asked = 0, sum(shard.episodes for shard in shards_of(plan, seed))
 
-    def advance(episode: str) -> None:
+    def advance(walk: Walked) -> None:
         nonlocal done
         done += 1
         if done % 20 == 0 or done == asked:

@@ -14,6 +14,7 @@ import numpy as np
 
 from tasks.collect.camera import yaw_quaternion
 from tasks.collect.episodes import Episode, record, record_given
+from tasks.collect.live import Walked, walked
 from tasks.collect.schedule import Errand, Shard
 from tasks.collect.simulator import Observation, SceneGraph, Simulator
 from tasks.collect.spec import CollectPlan
@@ -49,7 +50,7 @@ class ShardReport:
 
 
 def write_shard(
-    simulator: Simulator, plan: CollectPlan, seed: int, shard: Shard, tar: Path, done: Callable[[str], None]
+    simulator: Simulator, plan: CollectPlan, seed: int, shard: Shard, tar: Path, done: Callable[[Walked], None]
 ) -> ShardReport:
     """Record a shard's walks into `tar`, from nothing but plan, seed and shard; `done` is called after each episode."""
     report, rejected = ShardReport(), Counter[str]()
@@ -60,18 +61,20 @@ def write_shard(
             except (DataError, UsageError) as error:
                 report.unusable[visit.scene] = str(error)
                 for errand in visit.errands:
-                    done(errand.episode)
+                    done(Walked(errand.episode))
                 continue
             if visit.scene not in {scene["id"] for scene in report.scenes}:
                 report.scenes.append(scene_entry(visit.scene, shard, simulator.graph))
             for errand in visit.errands:
+                before = rejected.total()
                 episode = record_errand(simulator, plan, seed, errand, rejected)
                 if episode is None:
                     report.missing.append(errand.episode)
                 else:
                     report.rows += write_frames(writer, episode, shard)
                     report.episodes.append(episode_entry(episode, shard, len(report.episodes)))
-                done(errand.episode)
+                frames = episode.frames if episode else ()
+                done(walked(errand.episode, errand.stratum.value, frames, rejected.total() - before))
     report.rejected = dict(sorted(rejected.items()))
     return report
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.collect.dataset import part_path
+from tasks.collect.live import telling
 from tasks.collect.mining import with_hard_views
 from tasks.collect.schedule import Shard, shards_of
 from tasks.collect.shelf import StoreShelf
@@ -81,4 +82,4 @@ def make_share(spec: CollectSpec, shards: list[Shard], shelf: StoreShelf) -> Non
             part_path(folder, shard).parent.mkdir(exist_ok=True)
         (folder / "shards").mkdir()
         order = Order(folder, spec.plan, spec.seed)
-        make_shards(order, shards, spec.workers, lambda name: track.advance(episode=name), shelf)
+        make_shards(order, shards, spec.workers, telling(track), shelf)

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tasks.collect.dataset import part_path
+from tasks.collect.live import Walked
 from tasks.collect.schedule import Shard
 from tasks.collect.shards import write_shard
 from tasks.collect.shelf import Shelf
@@ -55,7 +56,9 @@ def open_simulator(plan: CollectPlan) -> Simulator:
     return EmbeddedSimulator(plan.rooms)
 
 
-def make_shards(order: Order, shards: list[Shard], workers: int, advance: Callable[[str], None], shelf: Shelf) -> None:
+def make_shards(
+    order: Order, shards: list[Shard], workers: int, advance: Callable[[Walked], None], shelf: Shelf
+) -> None:
     """Make all shards that are not there yet; `advance` is called in this process, once an episode."""
     left = []
     for shard in shards:
@@ -63,14 +66,14 @@ def make_shards(order: Order, shards: list[Shard], workers: int, advance: Callab
         if report.exists() or shelf.take(shard, tar, report):
             for visit in shard.visits:
                 for errand in visit.errands:
-                    advance(errand.episode)
+                    advance(Walked(errand.episode))
         else:
             left.append(shard)
     if left:
         run_pool(order, left, min(workers, len(left)), advance, shelf)
 
 
-def run_pool(order: Order, shards: list[Shard], workers: int, advance: Callable[[str], None], shelf: Shelf) -> None:
+def run_pool(order: Order, shards: list[Shard], workers: int, advance: Callable[[Walked], None], shelf: Shelf) -> None:
     """Let spawned processes make the shards; what they finish goes to the shelf at once."""
     context = multiprocessing.get_context("spawn")
     told = context.Queue()
@@ -94,7 +97,7 @@ def run_pool(order: Order, shards: list[Shard], workers: int, advance: Callable[
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def drain(told: multiprocessing.Queue, advance: Callable[[str], None]) -> None:
+def drain(told: multiprocessing.Queue, advance: Callable[[Walked], None]) -> None:
     """Pass on the episodes that workers have finished."""
     while True:
         try:

@@ -10,6 +10,7 @@ import pytest
 
 from tasks.collect.dataset import Summary, collect_into
 from tasks.collect.embedded.simulator import EmbeddedSimulator
+from tasks.collect.live import Walked
 from tasks.collect.spec import CollectPlan, SplitPlan
 
 SMALL = CollectPlan(
@@ -29,7 +30,7 @@ class Collected:
 
     folder: Path
     summary: Summary
-    told: list[str]
+    told: list[Walked]
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,6 @@ def simulator() -> Iterator[EmbeddedSimulator]:
 
 @pytest.fixture(scope="session")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> Collected:
-    folder, told = tmp_path_factory.mktemp("collected"), list[str]()
+    folder, told = tmp_path_factory.mktemp("collected"), list[Walked]()
     summary = collect_into(folder, SMALL, 3, 2, told.append)
     return Collected(folder, summary, told)

@@ -19,6 +19,7 @@ import pytest
 from tasks.collect.dataset import INDEX_COLUMNS, collect_into, main, part_path
 from tasks.collect.embedded.building import build
 from tasks.collect.embedded.export import export
+from tasks.collect.live import Walked
 from tasks.collect.schedule import scenes_of, shards_of
 from tasks.collect.spec import CollectPlan, HardView, Split, SplitPlan, Stratum
 from tasks.collect.tars import TarWriter
@@ -63,10 +64,11 @@ def test_what_a_run_before_finished_is_kept(collected: Collected, tmp_path: Path
         (tmp_path / shard.blob).write_bytes((collected.folder / shard.blob).read_bytes())
         part_path(tmp_path, shard).write_text(json.dumps(marker))
     (tmp_path / last.blob).with_suffix(".part").write_bytes(b"half")
-    told: list[str] = []
+    told: list[Walked] = []
     summary = collect_into(tmp_path, SMALL, 3, 1, told.append)
     assert summary.missing >= len(done), "the finished shards' reports were read, not made again"
-    assert sorted(told) == sorted(errand.episode for shard in shards for v in shard.visits for errand in v.errands)
+    asked = [errand.episode for shard in shards for visit in shard.visits for errand in visit.errands]
+    assert sorted(walk.episode for walk in told) == sorted(asked)
     assert digests(tmp_path / "shards") == digests(collected.folder / "shards")
 
 
@@ -222,7 +224,7 @@ def test_listed_scenes_are_walked_and_a_bad_one_is_skipped_counted_and_told(tmp_
         sealed=SplitPlan(scenes=0), scene_list=(good, missing, "x17", flooded), most_bad_scenes=0.75,
         strata={Stratum.FORWARD: 1.0},
     )  # fmt: skip
-    told: list[str] = []
+    told: list[Walked] = []
     summary = collect_into(tmp_path / "out", plan, 0, 1, told.append)
     assert summary.scenes == {"train": 1} and summary.episodes == 2
     assert set(summary.unusable) == {missing, "x17", flooded} and "gone" in summary.unusable[missing]
