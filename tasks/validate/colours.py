@@ -54,12 +54,11 @@ def palette(walk: Walk) -> Palette:
     ids = walk.semantic[grid][whole].ravel()
     colours = walk.rgb[grid][whole].reshape(-1, 3)
     counts = np.bincount(ids)
-    sums = np.stack([np.bincount(ids, weights=colours[:, channel]) for channel in range(3)], axis=1)
-    return {
-        int(i): tuple((sums[i] / counts[i]).tolist())
-        for i in np.flatnonzero(counts >= LEAST_POINTS)
-        if i > 0
-    }  # fmt: skip
+    things = np.flatnonzero(counts >= LEAST_POINTS)
+    things = things[things > 0]
+    means = [np.bincount(ids, weights=colours[:, channel])[things] / counts[things] for channel in range(3)]
+    red, green, blue = (channel.tolist() for channel in means)
+    return dict(zip(things.tolist(), zip(red, green, blue, strict=True), strict=True))
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,7 @@ def evidence(things: Things) -> Floats:
             others = rows[::stride]
             foreign = scenes[:, None] != things.scene[others][None]
             enough = foreign.sum(axis=1) >= LEAST_SCENES
-            for column, order in enumerate(ORDERS):
-                told = density(things.chroma[rows][:, order], things.chroma[others], foreign)
-                found[rows[enough], column] = told[enough]
+            found[rows[enough]] = densities(things.chroma[rows[enough]], things.chroma[others], foreign[enough])
     return found
 
 
@@ -129,15 +126,20 @@ def grouped(keys: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(keys) else []
 
 
-def density(colours: Floats, references: Floats, counts: NDArray[np.bool_]) -> Floats:
-    """[N] log density of colours among references, each spread by `WIDTH`; `counts` [N, M] says which count for which.
+def densities(colours: Floats, references: Floats, counts: NDArray[np.bool_]) -> Floats:
+    """[N, orders] log density of colours, their channels in each order, among references, each spread by `WIDTH`.
 
-    Shares sum to one, so red and blue say all; the density is over their plane.
+    `counts` [N, M] says which reference counts for which colour. Shares sum to one, so red and blue say all: the
+    density is over their plane.
     """
-    mine, theirs = colours.astype(np.float32), references.astype(np.float32)
-    away = sum((mine[:, channel, None] - theirs[None, :, channel]) ** 2 for channel in (0, 2))
-    kernel = np.exp(away * np.float32(-1 / (2 * WIDTH**2))) * counts / (2 * np.pi * WIDTH**2)
-    mean = kernel.sum(axis=1, dtype=np.float64) / np.maximum(counts.sum(axis=1), 1)
+    mine, theirs = (values.astype(np.float32) / np.float32(WIDTH * 2**0.5) for values in (colours, references))
+    # [channel][N, M] how near each channel comes to the references' red and to their blue.
+    reds, blues = (
+        [np.exp(-((mine[:, channel, None] - theirs[None, :, own]) ** 2)) for channel in range(3)] for own in (0, 2)
+    )
+    reds = [red * counts for red in reds]
+    kernels = [np.einsum("nm,nm->n", reds[order[0]], blues[order[2]]) for order in ORDERS]
+    mean = np.stack(kernels, axis=1) / (2 * np.pi * WIDTH**2) / np.maximum(counts.sum(axis=1), 1)[:, None]
     return np.asarray(np.log((1 - FLOOR) * mean + FLOOR / AREA))
 
 

@@ -6,7 +6,6 @@ its label are compared with what that frame recorded. Lengths are in millimetres
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +13,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.validate.pictures import blurred
 from tasks.validate.walks import Walk, tall
 
-POINTS_A_SIDE = 24
+POINTS_A_SIDE = 13
 """Points of a frame that are carried over: a grid of at most so many a side."""
 NEAR = 40.0
 """Millimetres before the camera from which on a point counts as seen."""
-FARTHEST = np.uint16(65535)
+FARTHEST = 65535
 COMPARED = ("depth_agrees", "seen_through", "labels_agree", "light_differs", "light_shift")
 SHIFTS = (-1, 0, 1)
 """Frames by which the pictures are shifted against depth and poses, to find out whether zero fits best."""
+AROUND = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Carried:
     z: NDArray[np.float32]
     """[N - 1, P] expected depth in the next frame."""
     inside: NDArray[np.bool_]
-    """[N - 1, P] valid, before the camera and within the picture."""
+    """[N - 1, P] valid, before the camera and within the picture, its first and last row apart."""
 
 
 def carry(walk: Walk) -> Carried:
@@ -58,7 +57,8 @@ def carry(walk: Walk) -> Carried:
     projected = walk.intrinsics[1:].astype(np.float32) @ points
     safe = np.where(seen, z, np.float32(1))
     column, row = np.floor(projected[:, 0] / safe), np.floor(projected[:, 1] / safe)
-    inside = seen & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    # What is around a pixel of the first or last row lies partly in another picture.
+    inside = seen & (column >= 0) & (column < width) & (row >= 1) & (row < height - 1)
     target = np.where(inside, row * width + column, 0).astype(np.intp)
     return Carried(origin, target, z, inside)
 
@@ -72,62 +72,55 @@ def compare(walk: Walk, near: float, share: float) -> dict[str, float]:
     inside = carried.inside
     if not inside.any():
         return dict.fromkeys(COMPARED, float("nan"))
-    low, high = surroundings(walk.depth[1:])
+    low, high = surroundings(walk.depth[1:], carried.target)
     tolerance = np.maximum(np.float32(1000 * near), np.float32(share) * carried.z)
-    through = inside & (at(low, carried.target) > carried.z + tolerance)
-    hidden = inside & (at(high, carried.target) < carried.z - tolerance)
+    through = inside & (low > carried.z + tolerance)
+    hidden = inside & (high < carried.z - tolerance)
     agrees = inside & ~through & ~hidden
-    ids = walk.semantic.reshape(len(walk.semantic), -1)
-    same_label = at(ids[1:], carried.target) == ids[:-1, carried.origin]
+    ids = walk.semantic.reshape(len(walk.semantic), -1)[:-1, carried.origin]
+    same_label = at(walk.semantic[1:], carried.target) == ids
     kept = float(same_label[agrees].mean()) if agrees.any() else float("nan")
     shares = {"depth_agrees": agrees.sum(), "seen_through": through.sum()}
     told = {name: float(count / inside.sum()) for name, count in shares.items()}
-    grey = blurred(walk).reshape(len(walk.light), -1)
-    return {**told, "labels_agree": kept, **light(grey, carried, agrees)}
+    return {**told, "labels_agree": kept, **light(blurred(walk.grey), carried, agrees)}
 
 
-def light(grey: NDArray[np.float32], carried: Carried, agrees: NDArray[np.bool_]) -> dict[str, float]:
+def light(grey: NDArray[np.uint8], carried: Carried, agrees: NDArray[np.bool_]) -> dict[str, float]:
     """Change of light along carried points over that on the spot, and how much better a shift in time fits."""
     pairs = len(grey) - 1
-    started = grey[:, carried.origin]
+    started = grey.reshape(len(grey), -1)[:, carried.origin].astype(np.int16)
     differs = {}
     for shift in SHIFTS:
         first, last = max(0, -shift), min(pairs, pairs - shift)
-        moved = slice(first + shift, last + shift)
-        later = slice(first + shift + 1, last + shift + 1)
+        moved, later = slice(first + shift, last + shift), slice(first + shift + 1, last + shift + 1)
         mask = agrees[first:last]
         here, spot = started[moved], started[later]
         there = at(grey[later], carried.target[first:last])
-        still = float((np.abs(here - spot) * mask).sum(dtype=np.float64))
-        along = float((np.abs(here - there) * mask).sum(dtype=np.float64))
+        still = float((np.abs(here - spot) * mask).sum())
+        along = float((np.abs(here - there) * mask).sum())
         differs[shift] = along / max(still, 1e-6) if mask.any() else float("nan")
     return {"light_differs": differs[0], "light_shift": differs[0] - min(differs[-1], differs[1])}
 
 
-def surroundings(depth: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """[N, H * W] least and largest valid depth in the 3 x 3 pixels around.
+def surroundings(depth: NDArray[np.uint16], target: NDArray[np.intp]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """[N, P] least and largest valid depth in the 3 x 3 pixels around [N, P] flat indices into [N, H, W].
 
     Where none is valid nothing can be said: the bounds take in every depth.
     """
-    across = np.ones((1, 3), np.uint8)
-    # Invalid depths are zero; to be the least of none, they are made the largest.
-    valid = np.where(depth > 0, depth, FARTHEST)
-    low = above_and_below(np.minimum, cv2.erode(tall(valid), across).reshape(depth.shape))
-    high = above_and_below(np.maximum, cv2.dilate(tall(depth), across).reshape(depth.shape))
-    unknown = high == 0
-    low[unknown], high[unknown] = 0, FARTHEST
-    return low.reshape(len(depth), -1), high.reshape(len(depth), -1)
+    # Invalid depths are zero; to be the least of none, they wrap around to the largest.
+    low = at(cv2.erode(tall(depth - np.uint16(1)), AROUND).reshape(depth.shape), target) + np.uint16(1)
+    high = at(cv2.dilate(tall(depth), AROUND).reshape(depth.shape), target)
+    return low, np.where(high == 0, np.uint16(FARTHEST), high)
 
 
-def above_and_below(extreme: Callable[..., Any], pictures: NDArray[Any]) -> NDArray[Any]:
-    """[N, H, W] each pixel the extreme of itself and the ones above and below it."""
-    found = pictures.copy()
-    extreme(found[:, 1:], pictures[:, :-1], out=found[:, 1:])
-    extreme(found[:, :-1], pictures[:, 1:], out=found[:, :-1])
+def blurred(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[N, H, W] each pixel the mean of the 3 x 3 around it; the first and last row as the ones beside them."""
+    found = np.asarray(cv2.blur(tall(grey), (3, 3)), np.uint8).reshape(grey.shape)
+    found[:, 0], found[:, -1] = found[:, 1], found[:, -2]
     return found
 
 
-def at(values: NDArray[Any], target: NDArray[np.intp]) -> NDArray[Any]:
-    """[N, P] of [N, H * W] at flat indices."""
-    starts = np.arange(len(values))[:, None] * values.shape[1]
-    return values.ravel()[target + starts]
+def at(pictures: NDArray[Any], target: NDArray[np.intp]) -> NDArray[Any]:
+    """[N, P] of [N, H, W] at flat indices."""
+    size = pictures.shape[1] * pictures.shape[2]
+    return pictures.reshape(-1)[target + np.arange(0, len(pictures) * size, size)[:, None]]

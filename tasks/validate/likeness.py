@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from math import gcd
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,13 +27,25 @@ CROWD = 400
 
 def marks(walk: Walk) -> Marks:
     """Difference hashes (is each cell of an 8 x 9 thumbnail lighter, or farther, than its left neighbour?)."""
-    found = np.empty((len(walk.light), 2), np.uint64)
-    for column, images in enumerate((walk.light, walk.depth.astype(np.float32))):
-        # Cells are means over areas, and no area reaches from one picture into the next.
-        small = cv2.resize(tall(images), (SIDE + 1, SIDE * len(images)), interpolation=cv2.INTER_AREA)
-        bits = (np.diff(small, axis=1) > 0).reshape(len(images), -1)
+    found = np.empty((len(walk.grey), 2), np.uint64)
+    for column, images in enumerate((walk.grey, walk.depth)):
+        height, width = images.shape[1:]
+        lines = tall(images).astype(np.float32) @ cells(width, SIDE + 1)
+        small = cells(height, SIDE).T @ lines.reshape(-1, height, SIDE + 1)
+        bits = (np.diff(small, axis=2) > 0).reshape(len(images), -1)
         found[:, column] = np.packbits(bits, axis=1).view(">u8")[:, 0]
     return found
+
+
+@cache
+def cells(size: int, count: int) -> NDArray[np.float32]:
+    """[size, count] how much of each pixel in a line lies in each of so many equal cells, in whole numbers.
+
+    Sums of whole numbers are exact: cells of one light differ by nothing, and not by what rounding leaves.
+    """
+    pixel, cell = np.arange(size)[:, None] * count, np.arange(count)[None] * size
+    shared = np.minimum(pixel + count, cell + size) - np.maximum(pixel, cell)
+    return np.asarray(np.maximum(shared, 0) // gcd(size, count), np.float32)
 
 
 def likeness(walks: Sequence[Rows], marked: Mapping[str, Marks]) -> dict[tuple[int, int], float]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import mmap
-import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing import get_context
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 from tasks.validate import colours, consistency, likeness, motion, pictures, places, story
@@ -22,6 +23,8 @@ from tasks.validate.spec import Thresholds
 from tasks.validate.walks import Walk, read_walk
 
 WALKS_A_JOB = 12
+AHEAD = 3
+"""Jobs that each other process has before it, so that none waits for this one."""
 Print = tuple[int, int]
 """What tells two pictures apart: hash of how it looks, checksum of its pixels."""
 MOVED = 0.005
@@ -74,14 +77,22 @@ def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Cal
 
 
 def done_jobs(jobs: list[Job], workers: int) -> Iterator[Measures]:
-    """What the jobs found, as they end; one worker works in this process."""
-    if workers == 1:
+    """What the jobs found, as they end; this process is one of the workers."""
+    others = min(workers, len(jobs)) - 1
+    if others == 0:
         yield from map(measure_job, jobs)
         return
+    rest, running = list(reversed(jobs)), set[Future[Measures]]()
     # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(measure_job, job) for job in jobs]):
-            yield done.result()
+    with ProcessPoolExecutor(others, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
+        while rest or running:
+            while rest and len(running) < AHEAD * others:
+                running.add(pool.submit(measure_job, rest.pop()))
+            if rest:
+                yield measure_job(rest.pop())
+            done = wait(running, timeout=0 if rest else None, return_when=FIRST_COMPLETED).done
+            running -= done
+            yield from (one.result() for one in done)
 
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
@@ -189,7 +200,7 @@ def known_ids(scene: dict[str, Any]) -> frozenset[int]:
 
 def prints_of(walk: Walk, marks: likeness.Marks) -> list[tuple[Print, Print]]:
     """Of every frame's picture and depth."""
-    sums = [[zlib.crc32(image) for image in images] for images in (walk.rgb, walk.depth)]
+    sums = [[isal_zlib.crc32(image) for image in images] for images in (walk.rgb, walk.depth)]
     looks = marks.T.tolist()
     pictures, depths = (list(zip(look, check, strict=True)) for look, check in zip(looks, sums, strict=True))
     return list(zip(pictures, depths, strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +13,17 @@ from tasks.validate.walks import Walk, tall
 Columns = dict[str, NDArray[np.float64]]
 """Name -> one value a frame."""
 
-EVERY = 2
-"""Of so many frames one tells how sharp, noisy and coloured a walk is: these are told of the walk as a whole."""
-SPARSE = 3
-"""Of every so many rows and columns one says enough of a frame's colours."""
+FRAMES = 12
+"""About so many frames, spread over a walk, tell how sharp, noisy and coloured it is: a walk is so as a whole."""
+SPARSE = 2
+"""Of every so many rows and columns one says enough of a frame's light, holes, labels and colours."""
 STILL = 2
 """A pixel whose luminance never changes by more, of 255, stands still."""
 
 
 def light(walk: Walk) -> Columns:
     """Mean luminance and its spread."""
-    flat = walk.light.reshape(len(walk.light), -1)
+    flat = sparse(walk.grey).astype(np.float32)
     mean = flat.mean(axis=1, dtype=np.float64)
     squares = np.einsum("ij,ij->i", flat, flat).astype(float) / flat.shape[1]
     return {"brightness": mean, "contrast": np.sqrt(np.maximum(squares - mean**2, 0.0))}
@@ -30,20 +32,26 @@ def light(walk: Walk) -> Columns:
 def depths(walk: Walk) -> Columns:
     """Share of invalid pixels; nearest and farthest valid depth in metres (NaN where there is none)."""
     flat = walk.depth.reshape(len(walk.depth), -1)
-    valid = np.count_nonzero(flat, axis=1)
     # Less one, the invalid depth zero wraps around to the largest of all.
     nearest = (flat - np.uint16(1)).min(axis=1).astype(float) + 1
-    columns = {"nearest": nearest, "farthest": flat.max(axis=1).astype(float)}
-    metres = {name: np.where(valid > 0, values / 1000, np.nan) for name, values in columns.items()}
-    return {"holes": 1 - valid / flat.shape[1], **metres}
+    farthest = flat.max(axis=1).astype(float)
+    columns = {"nearest": nearest, "farthest": farthest}
+    metres = {name: np.where(farthest > 0, values / 1000, np.nan) for name, values in columns.items()}
+    return {"holes": (sparse(walk.depth) == 0).mean(axis=1), **metres}
 
 
 def sightings(walk: Walk) -> NDArray[np.float64]:
     """[N, ids] share of each frame that each object fills; column 0 is no object."""
-    flat = walk.semantic.reshape(len(walk.semantic), -1).astype(np.intp)
+    flat = sparse(walk.semantic).astype(np.intp)
     ids = int(flat.max()) + 1
     flat += np.arange(len(flat))[:, None] * ids
     return np.bincount(flat.ravel(), minlength=len(flat) * ids).reshape(len(flat), ids) / flat.shape[1]
+
+
+def sparse(pictures: NDArray[Any]) -> NDArray[Any]:
+    """[N, P] some pixels of each of [N, H, W] pictures."""
+    few = pictures[:, SPARSE // 2 :: SPARSE, SPARSE // 2 :: SPARSE]
+    return few.reshape(len(few), -1)
 
 
 def labels(seen: NDArray[np.float64], known: frozenset[int]) -> Columns:
@@ -57,19 +65,27 @@ def labels(seen: NDArray[np.float64], known: frozenset[int]) -> Columns:
     }
 
 
+def spread(walk: Walk) -> NDArray[np.intp]:
+    """Some of the frames that could be read, from the first to the last."""
+    whole = np.flatnonzero(walk.intact)
+    return whole[:: max(1, len(whole) // FRAMES)]
+
+
 def texture(walk: Walk) -> dict[str, float]:
     """Medians over a walk's frames of: the share of fine detail, edges on a grid of 8 px over others, noise where flat.
 
     Nothing where no frame could be read.
     """
-    some = np.flatnonzero(walk.intact)[::EVERY]
+    some = spread(walk)
     if not len(some):
         return {}
-    grey = walk.light[some]
-    fine = np.abs(np.stack([cv2.Laplacian(image, cv2.CV_32F) for image in grey]))
-    spread = np.maximum(grey.std(axis=(1, 2)), 1.0)
+    grey = walk.grey[some].astype(np.float32)
+    fine = np.asarray(cv2.Laplacian(tall(grey), cv2.CV_32F), np.float32).reshape(grey.shape)
+    # Rows at the edges have neighbours in another picture.
+    fine = np.abs(fine[:, 1:-1])
+    contrast = np.maximum(grey.std(axis=(1, 2)), 1.0)
     return {
-        "detail": float(np.median(fine.mean(axis=(1, 2)) / spread)),
+        "detail": float(np.median(fine.mean(axis=(1, 2)) / contrast)),
         "blocks": float(np.median(blockiness(grey))),
         "grain": float(np.median(np.median(fine[:, ::2, ::2], axis=(1, 2)))),
     }
@@ -89,33 +105,23 @@ def of_the_sensor(walk: Walk) -> dict[str, float]:
     """Share of pixels that stand still while the camera moves; number of depths (of three frames) that occur at all;
     share of pixels without colour; how much stronger the picture's edges are where labels change than on average."""
     still = (walk.grey.max(axis=0) - walk.grey.min(axis=0)) <= STILL
-    some = walk.depth[[0, len(walk.depth) // 2, -1]]
-    red, green, blue = np.moveaxis(walk.rgb[::EVERY, ::SPARSE, ::SPARSE], 3, 0)
+    some = spread(walk)
+    red, green, blue = np.moveaxis(walk.rgb[some][:, ::SPARSE, ::SPARSE], 3, 0)
     colour = np.maximum(np.maximum(blue, green), red) - np.minimum(np.minimum(blue, green), red)
     return {
         "dead": float(still.mean()),
-        "levels": float(np.count_nonzero(np.bincount(some.ravel()))),
+        "levels": float(np.count_nonzero(np.bincount(walk.depth[some[[0, len(some) // 2, -1]]].ravel()))),
         "colourless": float((colour <= 1).mean()),
-        "outlines": outlines(walk.light[::EVERY], walk.semantic[::EVERY]),
+        "outlines": outlines(walk.grey[some], walk.semantic[some]),
     }
 
 
-def outlines(grey: NDArray[np.float32], semantic: NDArray[np.uint16]) -> float:
+def outlines(grey: NDArray[np.uint8], semantic: NDArray[np.uint16]) -> float:
     """Mean step of light where labels change over the mean step everywhere: about 1 where pictures lie elsewhere."""
     ratios = []
     for later, earlier in (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :, 1:], np.s_[:, :, :-1]):
-        steps = np.abs(grey[later] - grey[earlier])
+        steps = np.maximum(grey[later], grey[earlier]) - np.minimum(grey[later], grey[earlier])
         change = semantic[later] != semantic[earlier]
-        ratios.append((steps[change].mean() + 0.1) / (steps.mean() + 0.1) if change.any() else 1.0)
+        there = (steps * change).sum() / max(1, np.count_nonzero(change))
+        ratios.append((there + 0.1) / (steps.mean() + 0.1) if change.any() else 1.0)
     return float(np.mean(ratios))
-
-
-def blurred(walk: Walk) -> NDArray[np.float32]:
-    """[N, H, W] luminance, each pixel the mean of the 3 x 3 around it; at the borders, mirrored."""
-    rows = np.asarray(cv2.blur(tall(walk.light), (3, 1)), np.float32).reshape(walk.light.shape)
-    summed = rows.copy()
-    summed[:, 1:] += rows[:, :-1]
-    summed[:, :-1] += rows[:, 1:]
-    summed[:, 0] += rows[:, 1]
-    summed[:, -1] += rows[:, -2]
-    return summed / np.float32(3)

@@ -2,72 +2,114 @@
 
 from __future__ import annotations
 
-import zlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHUNK = struct.Struct(">I4s")
+"""Length and kind of a chunk; its content and a checksum of kind and content follow."""
+SUM = struct.Struct(">I")
 RGB, GREY = 2, 0
 """Colour types of the PNG specification."""
-PLAIN = {(8, RGB): 3, (16, GREY): 2}
-"""Depth in bits and colour type -> bytes a pixel, of what is collected."""
 UP = 2
-"""The filter that stores each byte less the one above it: undone for a whole picture by running sums."""
+"""The filter that stores each byte less the one above it: undone for a whole walk by one addition a row."""
 
 
-def read_png(data: bytes) -> NDArray[Any] | None:
-    """[H, W, 3] red, green, blue of 8 bits or [H, W] of 8 or 16 bits; None where the bytes are no whole PNG."""
-    chunks = chunks_of(data)
-    if chunks is None:
-        return None
-    header, packed = chunks
-    picture = unpacked(header, packed)
-    return decoded(data) if picture is None else picture
+@dataclass(frozen=True)
+class Form:
+    """What pictures are to be: red, green and blue of 8 bits a pixel, or one number of 16 bits."""
+
+    width: int
+    height: int
+    coloured: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one picture."""
+        return (self.height, self.width, 3) if self.coloured else (self.height, self.width)
+
+    @property
+    def dtype(self) -> type:
+        """Of its numbers."""
+        return np.uint8 if self.coloured else np.uint16
+
+    @property
+    def line(self) -> int:
+        """Bytes of a stored row: one tells its filter, the pixels follow."""
+        return 1 + self.width * (3 if self.coloured else 2)
+
+    @property
+    def header(self) -> bytes:
+        """Content of the header of a picture that is stored as the collector does."""
+        bits, colour = (8, RGB) if self.coloured else (16, GREY)
+        return struct.pack(">IIBBBBB", self.width, self.height, bits, colour, 0, 0, 0)
+
+
+def read_pngs(files: Sequence[bytes | None], form: Form) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """[N, *form.shape] the pictures, and [N] which could be read; a file that is no whole PNG of the form gives zeros.
+
+    Pictures that are stored as the collector does are unpacked all at once, several times as fast as by a decoder.
+    """
+    chunks = [None if data is None else chunks_of(data) for data in files]
+    stored = [None if pair is None else stored_rows(*pair, form) for pair in chunks]
+    nothing = bytes(form.height * form.line)
+    raw = b"".join(rows or nothing for rows in stored)
+    rows = np.frombuffer(raw, np.uint8).reshape(len(files), form.height, form.line)
+    plain = (rows[:, :, 0] == UP).all(axis=1)
+    pictures = unfiltered(rows, form)
+    for i in np.flatnonzero(~plain):
+        data = files[i]
+        picture = None if data is None or chunks[i] is None else decoded(data)
+        fits = picture is not None and picture.shape == form.shape and picture.dtype == form.dtype
+        pictures[i], plain[i] = picture if fits else 0, fits
+    return pictures, plain
 
 
 def chunks_of(data: bytes) -> tuple[bytes, bytes] | None:
     """What the header and the image data hold; None where a chunk is missing, broken, or followed by more."""
     if not data.startswith(SIGNATURE):
         return None
-    at, header, packed = len(SIGNATURE), b"", []
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if end > len(data) or zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+    at, whole, header, packed = len(SIGNATURE), len(data), b"", b""
+    while at + 12 <= whole:
+        length, kind = CHUNK.unpack_from(data, at)
+        end = at + 12 + length
+        if end > whole or isal_zlib.crc32(data[at + 4 : end - 4]) != SUM.unpack_from(data, end - 4)[0]:
             return None
-        kind = data[at + 4 : at + 8]
         if kind == b"IDAT":
-            packed.append(data[at + 8 : end - 4])
+            packed += data[at + 8 : end - 4]
         elif kind == b"IHDR":
             header = data[at + 8 : end - 4]
         elif kind == b"IEND":
-            return (header, b"".join(packed)) if end == len(data) and len(header) == 13 else None
+            return (header, packed) if end == whole and len(header) == 13 else None
         at = end
     return None
 
 
-def unpacked(header: bytes, packed: bytes) -> NDArray[Any] | None:
-    """The picture, where it is stored as the collector does; None where it is not. Three times as fast as a decoder."""
-    width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
-    bits, colour, *ways = header[8:]
-    size = PLAIN.get((bits, colour))
-    if size is None or any(ways):
+def stored_rows(header: bytes, packed: bytes, form: Form) -> bytes | None:
+    """The rows as they are stored, before their filters are undone; None where they are not of the plain form."""
+    if header != form.header:
         return None
     try:
-        raw = zlib.decompress(packed)
-    except zlib.error:
+        raw = isal_zlib.decompress(packed)
+    except isal_zlib.error:
         return None
-    if len(raw) != height * (1 + size * width) or not raw:
-        return None
-    rows = np.frombuffer(raw, np.uint8).reshape(height, -1)
-    if (rows[:, 0] != UP).any():
-        return None
-    values = np.add.accumulate(rows[:, 1:], axis=0, dtype=np.uint8)
-    if colour == RGB:
-        return values.reshape(height, width, 3)
-    return values.view(">u2")
+    return raw if len(raw) == form.height * form.line else None
+
+
+def unfiltered(rows: NDArray[np.uint8], form: Form) -> NDArray[Any]:
+    """[N, *form.shape] of [N, H, line] rows, each with the filter `UP`."""
+    values = rows[:, :, 1:].copy()
+    for y in range(1, form.height):
+        values[:, y] += values[:, y - 1]
+    pictures = values if form.coloured else values.view(">u2").astype(np.uint16)
+    return pictures.reshape(-1, *form.shape)
 
 
 def decoded(data: bytes) -> NDArray[Any] | None:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataError
-from tasks.spec import ManifestId
-from tasks.store import ArtefactStore, Manifest
 
 if TYPE_CHECKING:
+    # Processes that measure walks import this module for `Rows` alone.
     import pyarrow as pa
+
+    from tasks.spec import ManifestId
+    from tasks.store import ArtefactStore, Manifest
 
 FILES = ("index.parquet", "scenes.json", "episodes.json.gz")
 """Blobs beside the shards."""

@@ -11,13 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.validate.png import read_png
+from tasks.validate.png import Form, read_pngs
 
 BLOCK = 512
 """A tar member's header comes in the block before its content and begins with its name."""
 MEMBERS = {"rgb": "rgb.png", "depth": "depth.png", "semantic": "semantic.png"}
-SHAPES: dict[str, tuple[type, int]] = {"rgb": (np.uint8, 3), "depth": (np.uint16, 2), "semantic": (np.uint16, 2)}
-"""Type and number of axes of each picture."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,6 @@ class Walk:
         """[N, H, W] luminance (ITU-R BT.601), 0..255."""
         return cv2.cvtColor(tall(self.rgb), cv2.COLOR_RGB2GRAY).reshape(self.rgb.shape[:3])  # type: ignore[return-value]
 
-    @cached_property
-    def light(self) -> NDArray[np.float32]:
-        """[N, H, W] the same in floats."""
-        return self.grey.astype(np.float32)
-
 
 def tall(pictures: NDArray[Any]) -> NDArray[Any]:
     """[N * H, W, ...] of [N, H, W, ...]: all pictures of a walk as one, below each other.
@@ -64,25 +57,14 @@ def read_walk(shard: bytes | mmap, rows: dict[str, list[Any]], size: tuple[int, 
 
     `size` is width and height in pixels; pictures of another size count as unreadable.
     """
-    episode, count = str(rows["episode"][0]), len(rows["frame"])
-    width, height = size
-    pictures: dict[str, NDArray[Any]] = {
-        kind: np.zeros((count, height, width, 3) if axes == 3 else (count, height, width), dtype)
-        for kind, (dtype, axes) in SHAPES.items()
-    }
-    intact = np.ones(count, bool)
-    for i, frame in enumerate(rows["frame"]):
-        for kind, suffix in MEMBERS.items():
-            name = f"{episode}-{frame:04d}.{suffix}"
-            picture = read_picture(shard, name, rows[f"{kind}_offset"][i], rows[f"{kind}_size"][i])
-            if (
-                picture is None
-                or picture.shape != pictures[kind][i].shape
-                or picture.dtype.itemsize != pictures[kind].itemsize
-            ):
-                intact[i] = False
-            else:
-                pictures[kind][i] = picture
+    episode, intact = str(rows["episode"][0]), np.ones(len(rows["frame"]), bool)
+    pictures: dict[str, NDArray[Any]] = {}
+    for kind, suffix in MEMBERS.items():
+        names = [f"{episode}-{frame:04d}.{suffix}\0".encode() for frame in rows["frame"]]
+        places = zip(names, rows[f"{kind}_offset"], rows[f"{kind}_size"], strict=True)
+        files = [read_member(shard, *place) for place in places]
+        pictures[kind], whole = read_pngs(files, Form(*size, coloured=kind == "rgb"))
+        intact &= whole
     return Walk(
         episode=episode,
         intact=intact,
@@ -95,14 +77,12 @@ def read_walk(shard: bytes | mmap, rows: dict[str, list[Any]], size: tuple[int, 
     )
 
 
-def read_picture(shard: bytes | mmap, name: str, offset: int, size: int) -> NDArray[Any] | None:
-    """The picture of a member; None where the range does not hold it, whole."""
+def read_member(shard: bytes | mmap, name: bytes, offset: int, size: int) -> bytes | None:
+    """The content of the member whose name, with the zero that ends it, is given; None where it lies elsewhere."""
     if offset < BLOCK or size <= 0 or offset + size > len(shard):
         return None
-    header = bytes(shard[offset - BLOCK : offset])
-    if header[: len(name)] != name.encode() or header[len(name)] != 0:
-        return None
-    return read_png(bytes(shard[offset : offset + size]))
+    begin = offset - BLOCK
+    return bytes(shard[offset : offset + size]) if shard[begin : begin + len(name)] == name else None
 
 
 def matrices(values: list[Any], side: int) -> NDArray[np.float64]:

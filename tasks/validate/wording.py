@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from math import log
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 ENOUGH = 100
 """Episodes from which on their words are compared: fewer have not said all that can be said."""
@@ -40,34 +44,52 @@ def manners(instructions: Sequence[str], strata: Sequence[str]) -> list[float]:
     manner = [SAME.get(stratum, stratum) for stratum in strata]
     if len(manner) < ENOUGH or len(set(manner)) < 2:
         return [float("nan")] * len(manner)
-    spoken = [words_and_pairs(text) for text in instructions]
-    counted = [True] * len(manner)
+    spoken = Spoken.of(instructions)
+    numbers = np.unique(manner, return_inverse=True)[1]
+    counted = np.ones(len(manner), bool)
     for _ in range(ROUNDS - 1):
-        counted = [fit > 0 for fit in fits(spoken, manner, counted)]
-    return fits(spoken, manner, counted)
+        counted = fits(spoken, numbers, counted) > 0
+    return [float(fit) for fit in fits(spoken, numbers, counted)]
 
 
-def fits(spoken: Sequence[set[str]], manner: Sequence[str], counted: Sequence[bool]) -> list[float]:
-    """Each instruction's log likelihood ratio, judged by the others that are counted."""
-    whole = Counter(name for name, counts in zip(manner, counted, strict=True) if counts)
-    seen: dict[str, Counter[str]] = {name: Counter() for name in sorted(set(manner))}
-    for words, name, counts in zip(spoken, manner, counted, strict=True):
-        if counts:
-            seen[name].update(words)
+@dataclass(frozen=True)
+class Spoken:
+    """Which instruction uses which words, a row each."""
 
-    def judged(words: set[str], own: str, counts: bool) -> float:
-        others = {name: whole[name] - (counts and name == own) for name in seen}
-        everyone = sum(others.values())
-        fit = dict.fromkeys(seen, 0.0)
-        for word in words:
-            heard = {name: seen[name][word] - (counts and name == own) for name in seen}
-            usual = (sum(heard.values()) + 0.5) / (everyone + 1)
-            for name in seen:
-                share = (heard[name] + PRIOR * usual) / (others[name] + PRIOR)
-                fit[name] += max(-MOST, min(MOST, log(share / usual)))
-        return fit[own] - max(value for name, value in fit.items() if name != own)
+    instruction: NDArray[np.intp]
+    """[R]"""
+    word: NDArray[np.intp]
+    """[R]"""
 
-    return [judged(*each) for each in zip(spoken, manner, counted, strict=True)]
+    @classmethod
+    def of(cls, instructions: Sequence[str]) -> Self:
+        """The words and pairs of all instructions, each once."""
+        numbers: dict[str, int] = {}
+        rows = [
+            (i, numbers.setdefault(word, len(numbers)))
+            for i, text in enumerate(instructions)
+            for word in sorted(words_and_pairs(text))
+        ]
+        instruction, word = np.array(rows, np.intp).reshape(-1, 2).T
+        return cls(instruction, word)
+
+
+def fits(spoken: Spoken, manner: NDArray[np.intp], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """[N] each instruction's log likelihood ratio, judged by the others that are counted; `manner`: [N] numbers."""
+    manners = int(manner.max()) + 1
+    # [N, manners] what an instruction adds to the counts, and takes away from them where it is judged itself.
+    mine = (manner[:, None] == np.arange(manners)) & counted[:, None]
+    others = mine.sum(axis=0) - mine
+    everyone = others.sum(axis=1)
+    seen = np.zeros((int(spoken.word.max(initial=0)) + 1, manners))
+    np.add.at(seen, spoken.word, mine[spoken.instruction])
+    heard = seen[spoken.word] - mine[spoken.instruction]
+    usual = ((heard.sum(axis=1) + 0.5) / (everyone[spoken.instruction] + 1))[:, None]
+    share = (heard + PRIOR * usual) / (others[spoken.instruction] + PRIOR)
+    told = np.clip(np.log(share / usual), -MOST, MOST)
+    fit = np.stack([np.bincount(spoken.instruction, column, len(manner)) for column in told.T], axis=1)
+    own = np.arange(manners) == manner[:, None]
+    return np.asarray(fit[own] - np.where(own, -np.inf, fit).max(axis=1))
 
 
 def words_and_pairs(text: str) -> set[str]:
