@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import gcd
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ CROWD = 400
 def marks(walk: Walk) -> Marks:
     """Difference hashes (is each cell of an 8 x 9 thumbnail lighter, or farther, than its left neighbour?)."""
     found = np.empty((len(walk.grey), 2), np.uint64)
-    for column, images in enumerate((walk.grey, walk.depth)):
+    seen: tuple[NDArray[Any], ...] = (walk.grey, walk.depth)
+    for column, images in enumerate(seen):
         height, width = images.shape[1:]
         lines = tall(images).astype(np.float32) @ cells(width, SIDE + 1)
         small = cells(height, SIDE).T @ lines.reshape(-1, height, SIDE + 1)

@@ -64,7 +64,7 @@ def read_pngs(files: Sequence[bytes | None], form: Form) -> tuple[NDArray[Any], 
     rows = np.frombuffer(raw, np.uint8).reshape(len(files), form.height, form.line)
     plain = (rows[:, :, 0] == UP).all(axis=1)
     pictures = unfiltered(rows, form)
-    for i in np.flatnonzero(~plain):
+    for i in np.flatnonzero(~plain).tolist():
         data = files[i]
         picture = None if data is None or chunks[i] is None else decoded(data)
         fits = picture is not None and picture.shape == form.shape and picture.dtype == form.dtype
@@ -98,7 +98,7 @@ def stored_rows(header: bytes, packed: bytes, form: Form) -> bytes | None:
         return None
     try:
         raw = isal_zlib.decompress(packed)
-    except isal_zlib.error:
+    except isal_zlib.error:  # type: ignore[misc] # its stub takes the class for an instance
         return None
     return raw if len(raw) == form.height * form.line else None
 
