@@ -69,7 +69,8 @@ def install() -> None:
     say(f"installing the locked packages into {VENV}")
     do(str(PYTHON), "-m", "pip", "install", "--quiet", f"uv=={pins['uv']}")
     install_torch()
-    do_uv("install", "--no-deps", "-r", str(LOCK))
+    # Half of the start of every process would go into compiling, again and again where Python may not keep bytecode.
+    do_uv("install", "--no-deps", "--compile-bytecode", "-r", str(LOCK))
     do_uv("install", "--no-deps", "-e", str(HOUSE))
     STAMP.write_text(origin())
 
