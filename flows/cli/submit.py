@@ -97,6 +97,7 @@ def flow_hints(flow: Flow[..., Any]) -> dict[str, Any]:
 
 def submit(name: str, parameters: dict[str, Any], run_name: str) -> FlowRun:
     """A new run of the deployment; where the server does not know the deployments yet, they are registered first."""
+    import httpx
     from prefect.deployments import run_deployment
     from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
@@ -116,3 +117,8 @@ def submit(name: str, parameters: dict[str, Any], run_name: str) -> FlowRun:
     except PrefectHTTPStatusError as error:
         detail = error.response.json().get("detail", error.response.text)
         raise BacksightError(f"Prefect's server refused the run of {name}: {detail}") from error
+    except httpx.HTTPError as error:
+        raise BacksightError(
+            f"Prefect's server stopped answering ({type(error).__name__}) while {name} was submitted: heal it with "
+            "`backsight up`, look on its page whether the run is there, and else submit it again."
+        ) from error

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.cli.submit import checked, flow_named, parameters_of, parsed
+from flows.cli.submit import checked, flow_named, parameters_of, parsed, submit
 from flows.deployments import Deployment, deployments, form, local_timezone
 from flows.parameters import KEYS, merged
 from flows.plan import Stage
-from tasks.errors import UsageError
+from tasks.errors import BacksightError, UsageError
 
 
 def test_values_are_what_they_look_like() -> None:
@@ -102,3 +102,14 @@ def test_the_time_zone_is_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert local_timezone() == "Europe/Zurich"
     monkeypatch.setenv("TZ", "Nowhere/Land")
     assert local_timezone() == "UTC"
+
+
+def test_a_server_that_dies_meanwhile_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    def refused(*_: object, **__: object) -> None:
+        raise httpx.ConnectError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr("prefect.deployments.run_deployment", refused)
+    with pytest.raises(BacksightError, match=r"stopped answering \(ConnectError\) while nightly was submitted"):
+        submit("nightly", {}, "night")
