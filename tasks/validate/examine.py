@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from threadpoolctl import threadpool_limits
+
 from tasks.validate.checks import all_checks, limits
 from tasks.validate.gate import decide, rejected_of
 from tasks.validate.judge import Report, judge
@@ -24,7 +26,8 @@ def examine(
     dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]
 ) -> tuple[Quality, list[Report]]:
     """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
-    with without_collection():
+    # Processes measure side by side: threads of the linear algebra would wait for each other, and burn as much again.
+    with without_collection(), threadpool_limits(1):
         # The library takes seconds to import: it does so while the walks are measured.
         threading.Thread(target=import_library, daemon=True).start()
         return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from tasks.validate import colours, consistency, likeness, motion, pictures, places, story
 from tasks.validate.pictures import Columns
@@ -84,7 +85,7 @@ def done_jobs(jobs: list[Job], workers: int) -> Iterator[Measures]:
         return
     rest, running = list(reversed(jobs)), set[Future[Measures]]()
     # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
-    with ProcessPoolExecutor(others, mp_context=get_context("spawn"), initializer=gc.disable) as pool:
+    with ProcessPoolExecutor(others, mp_context=get_context("spawn"), initializer=begin) as pool:
         while rest or running:
             while rest and len(running) < AHEAD * others:
                 running.add(pool.submit(measure_job, rest.pop()))
@@ -93,6 +94,12 @@ def done_jobs(jobs: list[Job], workers: int) -> Iterator[Measures]:
             done = wait(running, timeout=0 if rest else None, return_when=FIRST_COMPLETED).done
             running -= done
             yield from (one.result() for one in done)
+
+
+def begin() -> None:
+    """Set up a worker process as `tasks.validate.examine` sets up the first one."""
+    gc.disable()
+    threadpool_limits(1)
 
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
