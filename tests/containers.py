@@ -107,7 +107,9 @@ def stages_in_containers(folder: Path, archives: Path) -> Iterator[dict[str, str
     """
     with engine(folder) as address:
         named = load_images(address, archives)
-        yield {"BACKSIGHT_PROFILE": "container", "BACKSIGHT_LAUNCH_ENGINE": address, **named}
+        # On one machine whoever is to take a stage answers soon or not at all.
+        here = {"BACKSIGHT_PROFILE": "container", "BACKSIGHT_LAUNCH_PATIENCE": "60"}
+        yield {**here, "BACKSIGHT_LAUNCH_ENGINE": address, **named}
 
 
 def load_images(address: str, archives: Path) -> dict[str, str]:
