@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from tasks.progress import Progress
     from tasks.store import ArtefactStore, Manifest
 
-TRANSFERS = 4
-"""Shards fetched at a time."""
-
 SHARDS = "shards/"
 
 
@@ -64,6 +61,8 @@ def open_files(store: ArtefactStore, id: ManifestId) -> DatasetFiles:
 
 def fetch_split(dataset: WalkDataset, split: str, progress: Progress) -> None:
     """All shards of a split, some at a time: for what reads the whole of it."""
+    from model.data.ahead import TRANSFERS
+
     names = sorted({dataset.walks[index].shard for index in dataset.split(split)})
     with progress.track("fetch dataset", len(names), "shards") as track, ThreadPoolExecutor(TRANSFERS) as pool:
         for _ in pool.map(dataset.files.shards.__getitem__, names):
