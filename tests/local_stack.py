@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -70,3 +73,20 @@ class LocalStack:
     def processes(self, service: str | None = None) -> list[psutil.Process]:
         """All running processes of the stack, or of one service."""
         return members(self.home, service)
+
+    def prefect(self, what: str, body: Mapping[str, Any]) -> Any:
+        """What Prefect's API answers to a body posted to `what`, a path below its address."""
+        url = f"{self.settings()['PREFECT_API_URL']}/{what}"
+        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+
+def wait_for(what: Callable[[], Any], patience: float) -> Any:
+    """What `what` gives as soon as that is something; asked for `patience` seconds at most."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"did not come about within {patience} s")

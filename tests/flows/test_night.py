@@ -17,7 +17,7 @@ import pytest
 
 from flows.launch.process import MARK
 from flows.plan import NIGHT, RIVAL
-from tests.local_stack import LocalStack
+from tests.local_stack import LocalStack, wait_for
 
 STEPS = [step.name for step in NIGHT if step.name != RIVAL]
 SEED = "7"
@@ -66,10 +66,6 @@ def tags(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
 
 
-def prefect(stack: LocalStack, what: str, body: dict[str, Any]) -> Any:
-    return ask(f"{stack.settings()['PREFECT_API_URL']}/{what}", body)
-
-
 def flow_run_id(output: str) -> str:
     found = re.search(r"runs/flow-run/([0-9a-f-]{36})", output)
     assert found
@@ -79,12 +75,12 @@ def flow_run_id(output: str) -> str:
 def children(stack: LocalStack, run: str) -> dict[str, str]:
     """Name of each child's flow run -> its state."""
     body = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
-    return {child["name"].split()[0]: child["state_type"] for child in prefect(stack, "flow_runs/filter", body)}
+    return {child["name"].split()[0]: child["state_type"] for child in stack.prefect("flow_runs/filter", body)}
 
 
 def state(stack: LocalStack, run: str) -> str:
     """How a flow run stands."""
-    return str(prefect(stack, "flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"])
+    return str(stack.prefect("flow_runs/filter", {"flow_runs": {"id": {"any_": [run]}}})[0]["state_type"])
 
 
 def test_a_night_ends_with_the_table_the_links_and_the_pictures(
@@ -119,12 +115,12 @@ def test_mlflow_holds_the_night(first: subprocess.CompletedProcess[str], stack: 
 def test_prefect_shows_the_progress_and_the_report(first: subprocess.CompletedProcess[str], stack: LocalStack) -> None:
     run = flow_run_id(first.stdout)
     assert children(stack, run) == dict.fromkeys(STEPS, "COMPLETED")
-    own = prefect(stack, "artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
+    own = stack.prefect("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
     kinds = [artifact["type"] for artifact in own]
     assert kinds.count("table") == 1 and kinds.count("image") >= 1
     report = next(artifact["data"] for artifact in own if artifact["key"] == "night-report")
     assert "**this model**" in report and "![" in report
-    bars = prefect(stack, "artifacts/filter", {"artifacts": {"type": {"any_": ["progress"]}}})
+    bars = stack.prefect("artifacts/filter", {"artifacts": {"type": {"any_": ["progress"]}}})
     assert any(bar["key"].split("-")[0] == "collect" and bar["data"] == 100 for bar in bars)
 
 
@@ -160,15 +156,6 @@ def job_processes(stack: LocalStack, stage: str) -> list[psutil.Process]:
     return [p for p in ours if p.info["name"] != "sh" and p.info["status"] != psutil.STATUS_ZOMBIE]
 
 
-def wait_for(what: Callable[[], Any], patience: float = 60) -> Any:
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        if found := what():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"did not come about within {patience} s")
-
-
 def test_only_the_stage_that_died_runs_again(
     first: subprocess.CompletedProcess[str], stack: LocalStack, smoke: Path
 ) -> None:
@@ -178,7 +165,7 @@ def test_only_the_stage_that_died_runs_again(
     dying = subprocess.Popen(
         command, env=stack.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    for process in wait_for(lambda: job_processes(stack, "evaluate")):
+    for process in wait_for(lambda: job_processes(stack, "evaluate"), 60):
         process.kill()
     _, errors = dying.communicate(timeout=120)
     assert dying.returncode == 1
@@ -194,17 +181,17 @@ def test_another_seed_is_no_hit_and_a_cancelled_night_leaves_nothing_running(
 ) -> None:
     submitted = stack.backsight("run", "nightly", "--preset", str(smoke), "--seed", "8")
     run = flow_run_id(submitted.stdout)
-    wait_for(lambda: job_processes(stack, "collect"))
+    wait_for(lambda: job_processes(stack, "collect"), 60)
     assert stack.backsight("cancel", run).returncode == 0
-    wait_for(lambda: state(stack, run) == "CANCELLED")
-    wait_for(lambda: set(children(stack, run).values()) == {"CANCELLED"})
-    wait_for(lambda: not job_processes(stack, "collect"))
+    wait_for(lambda: state(stack, run) == "CANCELLED", 60)
+    wait_for(lambda: set(children(stack, run).values()) == {"CANCELLED"}, 60)
+    wait_for(lambda: not job_processes(stack, "collect"), 60)
 
 
 def test_a_wrong_call_submits_nothing(stack: LocalStack, smoke: Path) -> None:
-    before = prefect(stack, "flow_runs/count", {})
+    before = stack.prefect("flow_runs/count", {})
     for words in (["--preset", "tinny"], ["--preset", str(smoke), "--set", "training.joint.stebs=3"], ["--seed", "-1"]):
         refused = stack.backsight("run", "nightly", *words)
         assert refused.returncode == 2
         assert len(refused.stderr.splitlines()) == 1 and refused.stderr.startswith("error: ")
-    assert prefect(stack, "flow_runs/count", {}) == before
+    assert stack.prefect("flow_runs/count", {}) == before

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +17,7 @@ from tasks.settings import StoreSettings
 from tasks.spec import ManifestId
 from tasks.stage import execute
 from tasks.store import ArtefactStore, open_store
-from tests.local_stack import LocalStack
+from tests.local_stack import LocalStack, wait_for
 from tests.promotions import publish_checkpoint, publish_evaluation
 
 SOON = 12 / 3600
@@ -49,17 +46,9 @@ def winner(store: ArtefactStore, name: str, hours: float) -> tuple[ManifestId, M
     return checkpoint, result.outputs["verdict"]
 
 
-def prefect(stack: LocalStack, what: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"{stack.settings()['PREFECT_API_URL']}/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)
-
-
 def asked(stack: LocalStack, verdict: ManifestId) -> dict[str, Any] | None:
     """The flow run that asks about a verdict, once it is suspended."""
-    runs = prefect(stack, "flow_runs/filter", {"flow_runs": {"name": {"any_": [f"approval {verdict[:20]}"]}}})
+    runs = stack.prefect("flow_runs/filter", {"flow_runs": {"name": {"any_": [f"approval {verdict[:20]}"]}}})
     assert len(runs) <= 1, "asking twice makes one question"
     return next((run for run in runs if run["state"]["name"] == "Suspended"), None)
 
@@ -73,15 +62,6 @@ def has_form(stack: LocalStack, run: str) -> bool:
         error.close()
         return False
     return True
-
-
-def wait_for(what: Callable[[], Any], patience: float = 300) -> Any:
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        if found := what():
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"did not come about within {patience} s")
 
 
 def last(store: ArtefactStore, name: str, act: Act) -> Entry | None:
@@ -98,15 +78,15 @@ def test_a_person_answers_on_the_page_and_silence_keeps_the_champion(stack: Loca
         [sys.executable, "-c", ASK, verdict, unanswered], env=stack.environment(), capture_output=True, text=True
     )
     assert put.returncode == 0, put.stderr
-    run = wait_for(lambda: asked(stack, verdict))
-    wait_for(lambda: has_form(stack, run["id"]))
-    wrong = prefect(stack, f"flow_runs/{run['id']}/resume", {"run_input": {"approve": True, "who": "", "why": "x"}})
+    run = wait_for(lambda: asked(stack, verdict), 300)
+    wait_for(lambda: has_form(stack, run["id"]), 300)
+    wrong = stack.prefect(f"flow_runs/{run['id']}/resume", {"run_input": {"approve": True, "who": "", "why": "x"}})
     assert wrong["status"] == "REJECT" and store.ref("champion", "answered") is None
     form = {"approve": True, "who": "Ada", "why": "looks right on the floor"}
-    taken = prefect(stack, f"flow_runs/{run['id']}/resume", {"run_input": form})
+    taken = stack.prefect(f"flow_runs/{run['id']}/resume", {"run_input": form})
     assert taken["status"] == "ACCEPT", taken
-    entry = wait_for(lambda: last(store, "answered", Act.APPROVAL))
+    entry = wait_for(lambda: last(store, "answered", Act.APPROVAL), 300)
     assert (entry.by, entry.why, entry.champion) == ("Ada", "looks right on the floor", checkpoint)
-    wait_for(lambda: store.ref("champion", "answered") == checkpoint)
-    expired = wait_for(lambda: last(store, "unanswered", Act.EXPIRY))
+    wait_for(lambda: store.ref("champion", "answered") == checkpoint, 300)
+    expired = wait_for(lambda: last(store, "unanswered", Act.EXPIRY), 300)
     assert expired.champion is None and expired.checkpoint == silent and "no answer by" in expired.why

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from flows.retraining import EVENTS, FOLLOWS
 from tasks.monitor.events import Action
-from tests.local_stack import LocalStack
+from tests.local_stack import LocalStack, wait_for
 
 TELL = """
 import json, sys
@@ -31,34 +28,17 @@ WORLD = {"collect.buildings": "halls"}
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-def prefect(stack: LocalStack, what: str, body: dict[str, Any]) -> Any:
-    request = urllib.request.Request(
-        f"{stack.settings()['PREFECT_API_URL']}/{what}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)
-
-
 def deployment(stack: LocalStack, name: str) -> str:
     """The id of a deployment."""
-    (found,) = prefect(stack, "deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+    (found,) = stack.prefect("deployments/filter", {"deployments": {"name": {"any_": [name]}}})
     return str(found["id"])
 
 
 def by_automation(stack: LocalStack, name: str, overrides: dict[str, Any]) -> dict[str, Any] | None:
     """The flow run of a deployment that an automation has made with these changed keys, once it has ended."""
     wanted = {"deployment_id": {"any_": [deployment(stack, name)]}, "created_by": {"type_": ["AUTOMATION"]}}
-    made = prefect(stack, "flow_runs/filter", {"flow_runs": wanted})
+    made = stack.prefect("flow_runs/filter", {"flow_runs": wanted})
     return next((r for r in made if r["parameters"]["overrides"] == overrides and r["state_type"] in FINAL), None)
-
-
-def wait_for(what: Callable[[], Any], patience: float) -> Any:
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
-        if found := what():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"did not come about within {patience} s")
 
 
 def test_decisions_start_a_night_or_a_collection_under_their_preset_and_changed_keys(
@@ -67,7 +47,7 @@ def test_decisions_start_a_night_or_a_collection_under_their_preset_and_changed_
     """One of the keys is in no preset, so that what is started ends where it begins."""
     for _ in range(2):
         assert stack.backsight("deploy").returncode == 0
-    names = [automation["name"] for automation in prefect(stack, "automations/filter", {})]
+    names = [automation["name"] for automation in stack.prefect("automations/filter", {})]
     assert sorted(names) == sorted(f"{EVENTS[action]} -> {FOLLOWS[action]}" for action in EVENTS)
 
     keys = {**WORLD, "collect.walls": "'brick' & {{ stone }}", "collect.steps": 23}
