@@ -42,6 +42,9 @@ class PhaseConfig(BaseModel):
     pairs: bool = Field(True, description="Items come in twos: consecutive current frames, same keyframes.")
     history: int = Field(1, ge=1, description="Least number of past frames of an item's current view.")
 
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="muon = Muon for the matrices between hidden features, AdamW for the rest."
+    )
     lr: PositiveFloat = Field(1e-3, description="Peak learning rate.")
     lr_end: float = Field(0.0, ge=0, le=1, description="Share of the peak that the cosine ends at.")
     warmup: float = Field(0.05, ge=0, lt=1, description="Share of the steps in which the rate climbs to its peak.")
@@ -85,4 +88,6 @@ class PhaseConfig(BaseModel):
             raise ValueError(f"batch is {self.batch}, but items come in pairs: make it even, or set pairs to false")
         if self.ema and self.zero == 3:
             raise ValueError("ema needs whole weights on each rank, which ZeRO stage 3 splits: use stage 0, 1 or 2")
+        if self.optimizer == "muon" and self.zero:
+            raise ValueError(f"muon needs whole matrices on each rank, which ZeRO stage {self.zero} cuts: use stage 0")
         return self

@@ -1,6 +1,6 @@
 """DeepSpeed behind a narrow face: accumulate gradients, look at them, update, and read or set the optimiser's state.
 
-Nothing here compiles at run time: the optimiser is torch's own AdamW, and DeepSpeed's shared-memory operator, which it
+Nothing here compiles at run time: the optimisers are torch's own, and DeepSpeed's shared-memory operator, which it
 would build with a C++ compiler for CPU ranks, is switched off (gloo does the same work).
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 from model.batch import Batch
 from model.training.config import PhaseConfig
 from model.training.objective import Objective
+from model.training.optimizer import MOMENTS, MOMENTUM, make_optimizer
 from model.training.parts import parameter_groups
 from model.training.shares import deal
 
@@ -28,9 +29,6 @@ AUTOCAST = {"bf16": "bfloat16", "fp16": "float16"}
 
 HELD = -1
 """Stands, among the numbers of the modules that are using a parameter at the moment, for one that never ends."""
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""AdamW's state of a parameter, beside its number of updates."""
 
 
 class Sharded:
@@ -43,12 +41,13 @@ class Sharded:
     def __init__(self, objective: Objective, phase: PhaseConfig, device: torch.device) -> None:
         self.phase = phase
         self.device = device
-        self.groups = parameter_groups(objective.network, phase.weight_decay)
-        adam = torch.optim.AdamW(self.groups, lr=phase.lr, betas=phase.betas, fused=True)
+        self.groups = parameter_groups(objective.network, phase.weight_decay, apart=phase.optimizer == "muon")
+        self.matrices = {parameter for group in self.groups if group["hidden"] for parameter in group["params"]}
+        optimizer = make_optimizer(self.groups, phase)
         deepspeed = _deepspeed()
         with _quiet():
             self.engine, self.optimizer, _, _ = deepspeed.initialize(
-                model=objective.to(device), optimizer=adam, config=_config(phase)
+                model=objective.to(device), optimizer=optimizer, config=_config(phase)
             )
         self.network: nn.Module = objective.network
         self._make_moments()
@@ -100,7 +99,7 @@ class Sharded:
         for pieces in self.gradients().values():
             for piece in pieces:
                 piece.zero_()
-        # ZeRO has no way to skip a step; at rate 0 and gradient 0 AdamW leaves the weights as they are.
+        # ZeRO has no way to skip a step; at rate 0 and gradient 0 the optimiser leaves the weights as they are.
         self.update(0.0)
 
     @property
@@ -119,9 +118,9 @@ class Sharded:
         `weight/<name>`, `exp_avg/<name>`, ...; rank 0 adds `updates`. Collective: every rank calls it.
         """
         rank, mine = distributed.get_rank(), self.dealt()
-        share = {"updates": self._adam.state[self._flat_parameters()[0]]["step"].cpu().clone()} if rank == 0 else {}
+        share = {"updates": self._updates()} if rank == 0 else {}
         for name, parameter in self._trained():
-            for kind in ("weight", *MOMENTS):
+            for kind in ("weight", *self._moments(parameter)):
                 whole = self._whole(parameter, None if kind == "weight" else kind)
                 if name in mine:
                     share[f"{kind}/{name}"] = whole.detach().cpu().clone()
@@ -135,10 +134,11 @@ class Sharded:
 
     def load_moments(self, state: Mapping[str, Tensor]) -> None:
         """Set the optimiser's moments from `state`; the weights were loaded before the engine was made."""
-        for held in self._adam.state.values():
-            held["step"].copy_(state["updates"])
+        for held in self._inner.state.values():
+            if "step" in held:
+                held["step"].copy_(state["updates"])
         for name, parameter in self._trained():
-            for moment in MOMENTS:
+            for moment in self._moments(parameter):
                 self._set_moment(parameter, moment, state[f"{moment}/{name}"].to(self.device))
 
     def weights(self) -> dict[str, Tensor]:
@@ -158,24 +158,33 @@ class Sharded:
         self.engine.destroy()
 
     @property
-    def _adam(self) -> torch.optim.AdamW:
+    def _inner(self) -> torch.optim.Optimizer:
         return self.optimizer if self.phase.zero == 0 else self.optimizer.optimizer
+
+    def _moments(self, parameter: Tensor) -> tuple[str, ...]:
+        return MOMENTUM if parameter in self.matrices else MOMENTS
+
+    def _updates(self) -> Tensor:
+        """AdamW's count of its updates; none where all that is trained are Muon's matrices."""
+        counts = (held["step"].cpu().clone() for held in self._inner.state.values() if "step" in held)
+        return next(counts, torch.zeros(()))
 
     def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, p) for name, p in self.network.named_parameters() if p.requires_grad)
 
     def _flat_parameters(self) -> list[Tensor]:
-        """The tensors that AdamW itself updates."""
+        """The tensors that the optimiser itself updates."""
         if self.phase.zero == 0:
             return [parameter for group in self.groups for parameter in group["params"]]
         names = {3: "fp32_partitioned_groups_flat"}
         return list(getattr(self.optimizer, names.get(self.phase.zero, "single_partition_of_fp32_groups")))
 
     def _make_moments(self) -> None:
-        """Make AdamW's state before the first step: DeepSpeed links all of it as soon as one group has stepped."""
+        """Make the state before the first step: DeepSpeed links all of it as soon as one group has stepped."""
         for tensor in self._flat_parameters():
-            moments = {moment: torch.zeros_like(tensor) for moment in MOMENTS}
-            self._adam.state[tensor] = {"step": torch.zeros((), device=tensor.device), **moments}
+            kinds = self._moments(tensor)
+            count = {"step": torch.zeros((), device=tensor.device)} if kinds == MOMENTS else {}
+            self._inner.state[tensor] = count | {kind: torch.zeros_like(tensor) for kind in kinds}
         if self.phase.zero in (1, 2):
             self.optimizer._lazy_init_hp_params_optimizer_state()
 
@@ -195,7 +204,7 @@ class Sharded:
         from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
 
         if self.phase.zero == 0:
-            return parameter.detach() if moment is None else self._adam.state[parameter][moment]
+            return parameter.detach() if moment is None else self._inner.state[parameter][moment]
         whole = (
             safe_get_full_fp32_param(parameter) if moment is None else safe_get_full_optimizer_state(parameter, moment)
         )
@@ -205,7 +214,7 @@ class Sharded:
         from deepspeed.utils import safe_set_full_optimizer_state, safe_set_local_optimizer_state
 
         if self.phase.zero == 0:
-            self._adam.state[parameter][moment].copy_(value)
+            self._inner.state[parameter][moment].copy_(value)
         elif self.phase.zero == 3:
             size = parameter.ds_tensor.ds_numel  # type: ignore[attr-defined]
             safe_set_local_optimizer_state(parameter, _piece(value, size), moment)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from torch import nn
 
 from model.errors import UsageError
 from model.spatial_mllm import SpatialMLLM
@@ -18,6 +19,7 @@ from model.training.engine import Step, clip_factors
 from model.training.guard import LEARNT, Guard, Verdict
 from model.training.history import History, summarise
 from model.training.objective import find_term
+from model.training.optimizer import make_optimizer
 from model.training.parts import parameter_groups, part_of
 from model.training.phases import PHASES, find_phase
 from model.training.ranks import World, device_of, world_of
@@ -95,6 +97,46 @@ def test_every_trained_parameter_is_in_one_group_and_vectors_do_not_decay() -> N
     heads = {f"encoders.vggt.vggt.{name}" for name in ("aggregator", "camera_head", "depth_head", "point_head")}
     assert parts == {"head", *heads}
     assert part_of("encoders.x") == "encoders" and part_of("language.queries") == "language"
+
+
+def test_matrices_between_hidden_features_stand_apart_where_muon_takes_them() -> None:
+    network = SpatialMLLM(NETWORK, 300)
+    groups = parameter_groups(network, 0.1, apart=True)
+    members = [parameter for group in groups for parameter in group["params"]]
+    assert len(members) == len({id(p) for p in members}) == sum(p.requires_grad for p in network.parameters())
+    hidden = {id(p) for group in groups if group["hidden"] for p in group["params"]}
+    assert id(network.head.expand.weight) in hidden and id(network.merger.part.weight) in hidden
+    assert not hidden & {id(network.head.turn.weight), id(network.fusion.place), id(network.head.none)}
+    assert not any(group["hidden"] for group in parameter_groups(network, 0.1))
+
+
+def test_muon_is_refused_where_matrices_are_cut() -> None:
+    assert phase(optimizer="muon", zero=0).optimizer == "muon"
+    with pytest.raises(ValueError, match="whole matrices on each rank, which ZeRO stage 2 cuts: use stage 0"):
+        phase(optimizer="muon", zero=2)
+
+
+def test_muon_moves_a_matrix_alike_in_all_directions_and_leaves_the_rest_to_adamw() -> None:
+    torch.manual_seed(0)
+    config = phase(optimizer="muon", zero=0, lr=0.01)
+    layers = [nn.ModuleDict({"head": nn.Linear(32, 16)}) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    before = layers[0]["head"].weight.detach().clone()
+    mixed = make_optimizer(parameter_groups(layers[0], 0.0, apart=True), config)
+    adam = make_optimizer(parameter_groups(layers[1], 0.0), phase(lr=0.01))
+    for layer, optimizer in zip(layers, (mixed, adam), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.02
+        # In the gradient one direction weighs twenty times as much as another.
+        torch.manual_seed(1)
+        weights = torch.diag(torch.linspace(1, 20, 16))
+        layer["head"].weight.grad = weights @ nn.init.orthogonal_(torch.empty(16, 32))
+        layer["head"].bias.grad = torch.ones(16)
+        optimizer.step()
+    moved = torch.linalg.svdvals(layers[0]["head"].weight.detach() - before) / (0.02 * 0.2 * 32**0.5)
+    assert moved.min() > 0.5 and moved.max() < 1.3
+    assert torch.equal(layers[0]["head"].bias, layers[1]["head"].bias)
+    assert not torch.allclose(layers[0]["head"].weight, layers[1]["head"].weight)
 
 
 def test_who_this_process_is() -> None:

@@ -68,10 +68,12 @@ def test_two_ranks_are_one_rank_that_takes_both_batches(data: Path, tmp_path: Pa
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
     subprocess.run([*command, str(script), str(data), str(tmp_path)], check=True, env=environment, timeout=600)
     both = json.loads((tmp_path / "losses.json").read_text())
-    _, notes = run(job(data, tmp_path / "alone", steps=6, batch=2, accumulation=2, zero=0))
-    for zero in (0, 1, 2, 3):
-        assert both[f"zero {zero}"] == pytest.approx(losses(notes), abs=1e-4)
-        assert both[f"zero {zero} resumed"] == pytest.approx(losses(notes)[3:], abs=1e-4)
+    for optimizer, stages in {"adamw": (0, 1, 2, 3), "muon": (0,)}.items():
+        numbers = {"steps": 6, "batch": 2, "accumulation": 2, "zero": 0, "optimizer": optimizer}
+        _, notes = run(job(data, tmp_path / optimizer, **numbers))
+        for zero in stages:
+            assert both[f"{optimizer}, zero {zero}"] == pytest.approx(losses(notes), abs=1e-4)
+            assert both[f"{optimizer}, zero {zero}, resumed"] == pytest.approx(losses(notes)[3:], abs=1e-4)
 
 
 def test_equal_jobs_are_equal_to_the_bit_and_other_seeds_are_not(data: Path, tmp_path: Path) -> None:

@@ -16,14 +16,15 @@ folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 torch.set_num_threads(1)
 world, losses = world_of(), {}
 with joined(world, torch.device("cpu")):
-    for zero in (0, 1, 2, 3):
+    for zero, optimizer in ((0, "adamw"), (1, "adamw"), (2, "adamw"), (3, "adamw"), (0, "muon")):
         whole, rest = Notes(), Notes()
-        here = out / str(zero)
-        numbers = {"steps": 6, "batch": 2, "zero": zero}
+        name = f"{optimizer}, zero {zero}"
+        here = out / name
+        numbers = {"steps": 6, "batch": 2, "zero": zero, "optimizer": optimizer}
         train(job(folder, here, checkpoint_every=3, **numbers), world, whole, Stopper())
         kept = FolderVault(here / "resume").newest()
-        train(job(folder, out / f"{zero}-again", resume=kept, **numbers), world, rest, Stopper())
-        losses[f"zero {zero}"] = [step.loss for step in whole.steps]
-        losses[f"zero {zero} resumed"] = [step.loss for step in rest.steps]
+        train(job(folder, out / f"{name}, again", resume=kept, **numbers), world, rest, Stopper())
+        losses[name] = [step.loss for step in whole.steps]
+        losses[f"{name}, resumed"] = [step.loss for step in rest.steps]
 if world.is_main:
     (out / "losses.json").write_text(json.dumps(losses))
