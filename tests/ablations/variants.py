@@ -38,6 +38,8 @@ class Variant:
     """The adaptive scheduler changes the second of the halves."""
     buildings: int = 0
     """Training buildings; 0 = all."""
+    optimizer: str = ""
+    """Whose updates are made, at ZeRO stage 0; empty = the parent's."""
     sampler: str = ""
     """Who picks the keyframes of the held-out views; empty = the evaluation's own, evenly over the past."""
     seed: int = 0
@@ -73,6 +75,8 @@ def phase_of(variant: Variant, steps: int, batch: int) -> PhaseConfig:
         "adaptive": values["adaptive"] | {"enabled": variant.adaptive, "earliest": 1.0},
         "log_every": max(1, steps // 30),
     }
+    if variant.optimizer:
+        values |= {"optimizer": variant.optimizer, "zero": 0}
     return PhaseConfig.model_validate(values)
 
 
@@ -80,7 +84,8 @@ def variants(parent: str) -> list[Variant]:
     """All variants of a parent; the parents themselves, one a seed, come first."""
     whole = [Variant(parent, "seed", f"seed {seed}", seed=seed) for seed in SEEDS]
     rest = (*samplers(parent), *without_losses(parent), *without_parts(parent), *attentions(parent))
-    return [*whole, *rest, *schedules(parent)]
+    muon = Variant(parent, "optimizer", "by Muon", optimizer="muon")
+    return [*whole, *rest, *schedules(parent), muon]
 
 
 def samplers(parent: str) -> list[Variant]:

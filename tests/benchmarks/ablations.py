@@ -79,7 +79,9 @@ def main(argv: list[str] | None = None) -> None:
     """Try and print, a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parents", default=",".join(PARENTS), help="which (default: %(default)s)")
-    parser.add_argument("--groups", default="", help="of seed,sampler,loss,part,geometry,mask,schedule,data; all")
+    parser.add_argument(
+        "--groups", default="", help="of seed,sampler,loss,part,geometry,mask,schedule,optimizer,data; all"
+    )
     parser.add_argument("--steps", type=int, default=240, help="updates of each training (default: 240)")
     parser.add_argument("--batch", type=int, default=8, help="items of an update (default: 8)")
     parser.add_argument("--views", type=int, default=240, help="held-out views (default: 240)")
