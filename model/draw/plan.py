@@ -68,8 +68,8 @@ def scene_plan(
     """A scene of `scenes.json` with a walk's camera poses [n, 4, 4] (OpenCV, metres), seen from above.
 
     `keyframes` and `current` are frame numbers of the walk: each gets a wedge of its field of view (degrees), keyframes
-    in their colours and numbered, the current view in black. The walk after the current view is dotted. Without poses
-    the scene alone is drawn; with `names` its furniture is named.
+    in their colours and numbered, the current view in black. The walk after the current view is dotted. A pose of NaN
+    is left out. Without poses the scene alone is drawn; with `names` its furniture is named.
     """
     poses = np.empty((0, 4, 4)) if poses is None else poses
     walk = poses[:, [0, 2], 3]
@@ -155,6 +155,8 @@ def _camera(sheet: Sheet, pose: Float, hfov: float, colour: Colour, name: str, o
     """A wedge of the field of view from a dot, and in its middle the name: cameras at one place may look apart."""
     from matplotlib.patches import Wedge
 
+    if np.isnan(pose).any():
+        return
     (x, y), gaze = sheet.place(pose[[0, 2], 3]), sheet.place(pose[[0, 2], 2])
     right, down = gaze / np.linalg.norm(gaze)
     angle = float(np.degrees(np.arctan2(down, right)))

@@ -75,10 +75,12 @@ def plan_of(episode: Recorded, truths: Sequence[Truth]) -> Image.Image:
     current = last.current if last else len(episode.actions) - 1
     floors = floors_of(episode.scene)
     named = list(zip(floors, captions(floors), strict=True))
-    visited = [(floor, said) for floor, said in named if comes_to(floor, episode.poses[:, 1, 3])]
-    through = " (what of the walk is on the other floor is drawn through)" if len(visited) > 1 else ""
+    visited = [(floor, said) for floor, said in named if on_floor(floor, episode.poses[:, 1, 3]).any()]
+    shown = last.keyframes if last else ()
     plans = [
-        scene_plan(floor, episode.poses, last.keyframes if last else (), current, float(hfov), said and said + through)
+        scene_plan(
+            floor, poses_on(floor, episode.poses) if visited[1:] else episode.poses, shown, current, float(hfov), said
+        )
         for floor, said in visited or named[:1]
     ]
     width = max(plan.width for plan in plans)
@@ -90,10 +92,15 @@ def plan_of(episode: Recorded, truths: Sequence[Truth]) -> Image.Image:
     return whole
 
 
-def comes_to(floor: dict[str, Any], eyes: NDArray[np.float64]) -> bool:
-    """Whether a camera at heights `eyes` ([n] metres) is ever within a person's height above a floor."""
+def on_floor(floor: dict[str, Any], eyes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the cameras at heights `eyes` ([n] metres) are within a person's height above a floor."""
     level = min((room.get("floor", 0.0) for room in floor["rooms"]), default=0.0)
-    return bool(((eyes > level) & (eyes < level + TALLEST)).any())
+    return (eyes > level) & (eyes < level + TALLEST)
+
+
+def poses_on(floor: dict[str, Any], poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[n, 4, 4] poses, NaN where the camera is not on this floor: the plan leaves such out."""
+    return np.where(on_floor(floor, poses[:, 1, 3])[:, None, None], poses, np.nan)
 
 
 def frames_grid(sheet: Image.Image, draw: ImageDraw.ImageDraw, episode: Recorded, left: int, top: int) -> int:

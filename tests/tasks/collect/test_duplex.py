@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.draw.plan import scene_plan
 from tasks.collect.camera import Camera, camera_pose
 from tasks.collect.draw import draw_plan
 from tasks.collect.embedded.building import build
@@ -19,7 +20,9 @@ from tasks.collect.instructions import chinese, english
 from tasks.collect.route import landmarks, sightings, tell
 from tasks.collect.simulator import Points
 from tasks.collect.spec import Stratum
+from tasks.collect.storeys import floors_of
 from tasks.collect.walking import Stance, Walker
+from tasks.view.sheet import poses_on
 
 ROOMS = (8, 10)
 
@@ -157,3 +160,14 @@ def test_the_plan_shows_both_floors(home: EmbeddedSimulator) -> None:
     left = bare.shape[1] // 2
     changed = (bare != drawn).any(axis=(0, 2))
     assert changed[:left].any() and changed[left:].any(), "the walk is drawn on either floor"
+
+
+def test_a_floors_plan_leaves_out_the_cameras_of_the_other(home: EmbeddedSimulator) -> None:
+    lower, upper = both_floors(home)
+    poses = np.stack([camera_pose(place + np.array([0, 1.3, 0]), 1.0, -0.2) for place in (lower[0], upper[0])])
+    floor = floors_of({"id": "d1", "split": "train", **home.graph.as_json()})[0]
+    here = poses_on(floor, poses)
+    assert (here[0] == poses[0]).all() and np.isnan(here[1]).all()
+    whole, alone = (np.asarray(scene_plan(floor, some, (0,), 1)) for some in (poses, here))
+    without = np.asarray(scene_plan(floor, here[:1]))
+    assert (whole != alone).any() and (alone != without).any()
