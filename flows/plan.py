@@ -43,7 +43,11 @@ Inputs = Mapping[str, ManifestId | None]
 
 
 def stage_spec(stage: Stage, preset: Preset, seed: int, inputs: Inputs) -> StageSpec:
-    """What a stage is asked under a preset and a seed, given its inputs by parameter name."""
+    """What a stage is asked under a preset and a seed, given its inputs by parameter name.
+
+    Nothing in a validation follows from the seed, and in an evaluation all from its plan's own: what one night, or the
+    monitor, has found of a dataset is known to all others.
+    """
     from tasks.collect.spec import CollectSpec
     from tasks.evaluate.spec import EvaluateSpec
     from tasks.promote.spec import PromoteSpec
@@ -53,11 +57,9 @@ def stage_spec(stage: Stage, preset: Preset, seed: int, inputs: Inputs) -> Stage
         case Stage.COLLECT:
             return CollectSpec(seed=seed, plan=preset.collect)
         case Stage.VALIDATE:
-            return ValidateSpec(seed=seed, dataset=inputs["dataset"], thresholds=preset.validation)
+            return ValidateSpec(dataset=inputs["dataset"], thresholds=preset.validation)
         case Stage.EVALUATE:
-            return EvaluateSpec(
-                seed=seed, dataset=inputs["dataset"], checkpoint=inputs["checkpoint"], plan=preset.evaluate
-            )
+            return EvaluateSpec(dataset=inputs["dataset"], checkpoint=inputs["checkpoint"], plan=preset.evaluate)
         case Stage.PROMOTE:
             return PromoteSpec(
                 seed=seed, evaluation=inputs["evaluation"], champion=inputs.get("champion"), policy=preset.promote

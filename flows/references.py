@@ -24,7 +24,7 @@ def note_latest(store: ArtefactStore, stage: Stage, product: ManifestId) -> None
 
 
 def resolve(
-    store: ArtefactStore, stage: Stage, inputs: Mapping[str, str | None], preset: Preset, seed: int
+    store: ArtefactStore, stage: Stage, inputs: Mapping[str, str | None], preset: Preset
 ) -> dict[str, ManifestId | None]:
     """The inputs with `latest` replaced by what it means now; `UsageError` where there is nothing yet."""
     known = {name: value for name, value in inputs.items() if value != LATEST}
@@ -32,7 +32,7 @@ def resolve(
     for name in inputs.keys() - known.keys():
         known[name] = None if sources[name] == RIVAL else latest(store, Stage(sources[name]))
     if inputs.get(CHAMPION) == LATEST:
-        known[CHAMPION] = rival(store, known["evaluation"], preset, seed)
+        known[CHAMPION] = rival(store, known["evaluation"], preset)
     return known
 
 
@@ -61,7 +61,7 @@ def known_verdict(store: ArtefactStore, checkpoint: ManifestId) -> ManifestId | 
     return store.ref("verdict", checkpoint.partition("/")[2])
 
 
-def rival(store: ArtefactStore, evaluation: ManifestId | None, preset: Preset, seed: int) -> ManifestId | None:
+def rival(store: ArtefactStore, evaluation: ManifestId | None, preset: Preset) -> ManifestId | None:
     """The champion's evaluation on the data of another evaluation; None where there is no champion to beat."""
     from tasks.evaluation import read_evaluation
     from tasks.stage import cached
@@ -73,7 +73,7 @@ def rival(store: ArtefactStore, evaluation: ManifestId | None, preset: Preset, s
     if measured.checkpoint == reigning:
         return None
     inputs: Inputs = {"dataset": measured.dataset, "checkpoint": reigning}
-    known = cached(store, stage_spec(Stage.EVALUATE, preset, seed, inputs))
+    known = cached(store, stage_spec(Stage.EVALUATE, preset, 0, inputs))
     if known is None:
         raise UsageError(
             f"The champion has not been measured on {measured.dataset}: run "

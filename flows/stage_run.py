@@ -54,12 +54,8 @@ def run_stage(request: StageRequest) -> State[Any]:
 def _carried_out(request: StageRequest) -> State[Any]:
     store, log = open_store(), get_run_logger()
     preset = load_preset(request.preset, request.changed)
-    spec = stage_spec(
-        request.stage,
-        preset,
-        request.seed,
-        resolve(store, request.stage, request.inputs, preset, request.seed),
-    )
+    inputs = resolve(store, request.stage, request.inputs, preset)
+    spec = stage_spec(request.stage, preset, request.seed, inputs)
     known = None if request.force else cached(store, spec)
     if known is not None:
         log.info("%s is known under key %s: nothing is launched.", request.stage, known.key[:12])

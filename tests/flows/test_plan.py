@@ -90,6 +90,13 @@ def test_another_seed_shares_no_key(seeds: list[int]) -> None:
     assert one.isdisjoint(other)
 
 
+def test_what_is_found_of_walks_and_of_the_champion_on_them_is_known_to_nights_of_other_seeds() -> None:
+    nights = [Night(PRESET, seed, REIGNING, {step.name: product(step) for step in NIGHT}) for seed in (1, 2)]
+    for step in NIGHT:
+        one, other = (stage_key(night.spec(step), CODE) for night in nights)
+        assert (one == other) == (step.stage in (Stage.VALIDATE, Stage.EVALUATE)), step.name
+
+
 @pytest.mark.parametrize(
     ("changed", "first"),
     [
