@@ -20,7 +20,7 @@ from flows.parameters import LATEST, DatasetReference, Force, Overrides, PresetN
 from flows.plan import PRODUCT, Inputs, Stage, stage_spec
 from flows.references import KIND as LATEST_KIND
 from flows.references import champion, known_verdict
-from flows.retraining import MINED, decisions, tell
+from flows.retraining import MINED, decisions, has_arrived, outstanding, tell
 from flows.stage_run import launched
 from tasks.errors import BacksightError
 from tasks.monitor.log import Logged
@@ -82,8 +82,14 @@ class Watch:
         with get_client(sync_client=True) as client:
             return client.read_flow_run(flow_run.id)
 
+    @property
+    def at(self) -> float:
+        """When this look was to begin, unix seconds."""
+        return (self.run.expected_start_time or self.run.created).timestamp()  # type: ignore[union-attr]
+
     def carry_out(self) -> State[Any]:
-        """Gate, measurement, decision, event."""
+        """Gate, measurement, decision, event; before them the event that an earlier look has left unsent."""
+        self.catch_up()
         raw = self.store.ref(LATEST_KIND, Stage.COLLECT) if self.dataset == LATEST else self.dataset
         if raw is None:
             return Completed(message="nothing has been collected yet: there is no data to look at")
@@ -98,6 +104,16 @@ class Watch:
         if tell(logged):
             get_run_logger().info("The event of decision %d is out.", logged.number)
         return Completed(message=f"{logged.decision.action}: {logged.decision.reason}")
+
+    def catch_up(self) -> None:
+        """Send the event of a decision whose monitor ended between the two. Sent twice, it still starts one night."""
+        logged = outstanding(self.store, self.at)
+        if logged is None:
+            return
+        with get_client(sync_client=True) as client:
+            arrived = has_arrived(logged, client)
+        if not arrived and tell(logged):
+            get_run_logger().warning("Decision %d was left without its event, which is sent now.", logged.number)
 
     def gated(self, raw: ManifestId) -> ManifestId:
         """The validated form of a dataset, also where it failed: that is what the decision is then about."""
@@ -121,7 +137,7 @@ class Watch:
         reigning = champion(self.store)
         passed = manifest.meta["quality"]["passed"]
         return MonitorSpec(
-            at=(self.run.expected_start_time or self.run.created).timestamp(),  # type: ignore[union-attr]
+            at=self.at,
             dataset=data,
             checkpoint=reigning,
             reference=self.store.manifest(reigning).inputs.get("dataset") if reigning else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flows.plan import PHASES, Stage
 from flows.references import champion
 from tasks.errors import BacksightError
-from tasks.monitor.events import HOUR, Action, NightAsked, NightEnded
+from tasks.monitor.events import HOUR, Action, NightAsked, NightEnded, Rule, Window
 from tasks.monitor.log import DecisionLog, Logged
 from tasks.monitor.policy import TriggerPolicy
 from tasks.promote.spec import PromoteSpec
@@ -61,7 +61,40 @@ def tell(logged: Logged) -> bool:
         "seed": seed_of(logged),
     }
     resource = {"prefect.resource.id": f"backsight.champion.{REGISTERED}", "prefect.resource.name": REGISTERED}
-    return emit_event(event, resource, payload=payload) is not None
+    return emit_event(event, resource, payload=payload, id=event_id(logged)) is not None
+
+
+def event_id(logged: Logged) -> UUID:
+    """The id of a decision's event: one and the same however often it is sent."""
+    from uuid import NAMESPACE_URL, uuid5
+
+    return uuid5(NAMESPACE_URL, logged.id)
+
+
+def has_arrived(logged: Logged, client: SyncPrefectClient) -> bool:
+    """Whether Prefect has the event of a decision."""
+    from prefect.events.filters import EventFilter, EventIDFilter
+
+    return client.read_events(EventFilter(id=EventIDFilter(id=[event_id(logged)])), limit=1).total > 0
+
+
+def outstanding(store: ArtefactStore, at: float) -> Logged | None:
+    """The last decision that starts something, where nothing has come of it by `at`: it may wait for a lost event.
+
+    None where its night has begun or newer walks were collected, and where it is older than a lost retraining.
+    """
+    head = decisions(store).head()
+    for logged in decisions(store).entries():
+        decided = logged.decision
+        if at - decided.event.at > logged.policy.lost_hours * HOUR:
+            break
+        if decided.rule is Rule.CONFIRMED and decided.action is Action.RETRAIN:
+            flight = head.decision.after.flight if head else None
+            return logged if flight == decided.after.flight else None
+        if isinstance(decided.event, Window) and decided.action is Action.COLLECT:
+            judged, newest = decided.event.data, store.ref("latest", Stage.COLLECT)
+            return logged if newest in (judged, store.manifest(judged).inputs.get("raw")) else None
+    return None
 
 
 def seed_of(logged: Logged) -> int:

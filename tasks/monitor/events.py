@@ -11,6 +11,9 @@ from pydantic import ConfigDict
 HOUR = 3600.0
 DAY = 24 * HOUR
 
+DECIDED = "drift-"
+"""How the name of a retraining begins that is decided and has not begun."""
+
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 """Read back from JSON, an event is of the one kind whose fields it has."""
 
@@ -131,6 +134,11 @@ class Flight:
     since: float
     hours: float
     """GPU-hours reserved for it."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it is decided and no night has begun yet that carries it out, which would have given its own name."""
+        return self.cause == "monitor" and self.name.startswith(DECIDED)
 
 
 @dataclass(frozen=True, slots=True)

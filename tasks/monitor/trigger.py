@@ -15,6 +15,7 @@ from statistics import NormalDist
 
 from tasks.monitor.events import (
     DAY,
+    DECIDED,
     HOUR,
     Action,
     Check,
@@ -232,7 +233,7 @@ def fired(policy: TriggerPolicy, state: State, window: Window, why: str, checks:
     checks += [check for _, check in bounds]
     broken = next((pair for pair in bounds if not pair[1].met), None)
     if broken is None:
-        name = f"drift-{at:.0f}"
+        name = f"{DECIDED}{at:.0f}"
         state = launched(policy, state, Flight(name, "monitor", at, policy.retraining_hours))
         return Decision(Action.RETRAIN, Rule.CONFIRMED, why, window, state, tuple(checks))
     rule, check = broken
@@ -256,9 +257,12 @@ def launched(policy: TriggerPolicy, state: State, flight: Flight) -> State:
 
 
 def asked(policy: TriggerPolicy, state: State, night: NightAsked) -> Decision:
-    """Whether a night may begin. Nights by hand always may, and are counted where nothing else is in flight."""
+    """Whether a night may begin. Nights by hand always may, and are counted where nothing else is in flight.
+
+    A decision to retrain is good for one night: the first that comes of its event, and that again where it is retried.
+    """
     flight = state.flight
-    if night.cause == "monitor" and flight is not None and flight.cause == "monitor":
+    if night.cause == "monitor" and flight is not None and (flight.awaited or flight.name == night.name):
         state = replace(state, flight=replace(flight, name=night.name))
         return Decision(Action.RETRAIN, Rule.STARTED, f"{flight.name} begins as {night.name}", night, state)
     if night.cause == "hand":

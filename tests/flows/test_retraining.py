@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from flows.retraining import EVENTS, FOLLOWS
-from tasks.monitor.events import Action
+from flows.retraining import EVENTS, FOLLOWS, decisions, outstanding
+from tasks.monitor.events import HOUR, Action, NightAsked, Rule, Window
+from tasks.monitor.policy import TriggerPolicy
+from tasks.spec import ManifestId
+from tasks.store import ArtefactStore, Manifest
 from tests.local_stack import LocalStack, wait_for
 
 TELL = """
@@ -26,6 +29,37 @@ for action, rule in ((Action.RETRAIN, Rule.CONFIRMED), (Action.COLLECT, Rule.QUA
 """
 WORLD = {"collect.buildings": "halls"}
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+POLICY = TriggerPolicy(votes=1, windows=1)
+
+
+def costly(data: str, at: float) -> Window:
+    """A look at data that has drifted and that the champion loses by."""
+    return Window(at, data, episodes=200, drift=0.6, drift_p=0.002, loss=0.1, loss_se=0.01)
+
+
+def dataset(store: ArtefactStore, name: str, **what: Any) -> ManifestId:
+    """Walks that nobody can read, but everybody can name."""
+    return store.publish(Manifest(kind="dataset", blobs={"index.parquet": store.put_blob(name.encode())}, **what))
+
+
+def test_a_decision_waits_for_its_night_until_that_begins_or_time_is_up(store: ArtefactStore) -> None:
+    assert outstanding(store, 1e9) is None
+    decided = decisions(store).tell(POLICY, costly("walks", 1e9))
+    decisions(store).tell(POLICY, NightAsked(1e9 + HOUR, "of the clock"))
+    assert outstanding(store, 1e9 + 24 * HOUR) == decided
+    assert outstanding(store, 1e9 + 25 * HOUR) is None
+    decisions(store).tell(POLICY, NightAsked(1e9 + 2 * HOUR, "of the event", "monitor"))
+    assert outstanding(store, 1e9 + 3 * HOUR) is None
+
+
+def test_a_wish_for_walks_waits_until_there_are_newer_ones(store: ArtefactStore) -> None:
+    raw = dataset(store, "raw")
+    judged = dataset(store, "judged", inputs={"raw": raw})
+    store.set_ref("latest", "collect", raw)
+    wish = decisions(store).tell(POLICY, Window(1e9, judged, passed=False, fault="its pictures are black"))
+    assert wish.decision.rule is Rule.QUALITY and outstanding(store, 1e9 + HOUR) == wish
+    store.set_ref("latest", "collect", dataset(store, "newer"))
+    assert outstanding(store, 1e9 + HOUR) is None
 
 
 def deployment(stack: LocalStack, name: str) -> str:

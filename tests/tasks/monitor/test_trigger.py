@@ -183,6 +183,14 @@ def test_the_night_that_was_decided_takes_over_its_flight() -> None:
     assert len(begun.after.spent) == 1
 
 
+def test_an_event_that_arrives_twice_starts_one_night() -> None:
+    """The same night, retried, goes on."""
+    begun = heard(NightAsked(1e9 + 1.01 * DAY, "nightly abc", "monitor"), state=fire())[-1].after
+    assert heard(NightAsked(1e9 + 1.02 * DAY, "nightly def", "monitor"), state=begun)[-1].rule is Rule.IN_FLIGHT
+    again = heard(NightAsked(1e9 + 1.03 * DAY, "nightly abc", "monitor"), state=begun)[-1]
+    assert again.rule is Rule.STARTED and again.after == replace(begun, last=again.after.last)
+
+
 def test_a_gap_makes_old_evidence_void() -> None:
     decisions = heard(window(0, **BAD), window(40, **BAD))
     assert decisions[-1].rule is Rule.QUIET and "gap of 40.0 days" in decisions[-1].notes[0]
