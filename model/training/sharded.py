@@ -12,6 +12,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -248,18 +249,18 @@ def _square_norm(pieces: list[Tensor], device: torch.device) -> Tensor:
     return torch.stack(torch._foreach_norm(pieces)).float().square().sum()
 
 
+@cache
 def _deepspeed() -> ModuleType:
-    """DeepSpeed, imported without what it would drag in and build."""
-    if "deepspeed" not in sys.modules:
-        with _without("mlflow"), _quiet():
-            import deepspeed
+    """DeepSpeed, imported without what it would drag in and build; set up so whoever imported it first."""
+    with _without("mlflow"), _quiet():
+        import deepspeed
 
-        logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-        # Looked at, this name would fill itself by trying to compile each operator.
-        deepspeed.ops.__compatible_ops__ = {}
-        # At stage 3 it calls renamed functions of torch.distributed several times a step.
-        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
-    return sys.modules["deepspeed"]
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    # Looked at, this name would fill itself by trying to compile each operator.
+    deepspeed.ops.__compatible_ops__ = {}
+    # At stage 3 it calls renamed functions of torch.distributed several times a step.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+    return deepspeed
 
 
 @contextmanager

@@ -76,6 +76,28 @@ def test_two_ranks_are_one_rank_that_takes_both_batches(data: Path, tmp_path: Pa
             assert both[f"{optimizer}, zero {zero}, resumed"] == pytest.approx(losses(notes)[3:], abs=1e-4)
 
 
+FIRST = """
+import sys
+from pathlib import Path
+import deepspeed
+import torch
+from model.training.ranks import World, joined
+from model.training.run import train
+from model.training.stopping import Stopper
+from tests.model.training.jobs import Notes, job
+with joined(World(), torch.device("cpu")):
+    train(job(Path(sys.argv[1]), Path(sys.argv[2]), steps=1, zero=1), World(), Notes(), Stopper())
+"""
+
+
+def test_nothing_is_compiled_though_another_library_imported_deepspeed_first(data: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "TORCH_EXTENSIONS_DIR": str(tmp_path / "built"), "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[3])
+    command = [sys.executable, "-c", FIRST, str(data), str(tmp_path / "job")]
+    subprocess.run(command, check=True, env=environment, timeout=600)
+    assert not (tmp_path / "built").exists()
+
+
 def test_equal_jobs_are_equal_to_the_bit_and_other_seeds_are_not(data: Path, tmp_path: Path) -> None:
     first, notes = run(job(data, tmp_path / "a", zero=0))
     second, again = run(job(data, tmp_path / "b", zero=0, workers=1))
