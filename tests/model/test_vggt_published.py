@@ -11,6 +11,7 @@ from model.config import VGGTConfig
 from model.encoders.vggt.blocks import rotary_table, rotate
 from model.encoders.vggt.camera_head import CameraHead
 from model.encoders.vggt.dense_head import DenseHead, ResidualUnit, _sine_positions
+from model.encoders.vggt.network import VGGT
 from model.encoders.vggt.patch_embed import DinoV2
 
 WIDTH, DEPTH, HEADS, PATCH, REGISTERS, TABLE = 32, 2, 2, 4, 3, 6
@@ -141,3 +142,24 @@ def test_dense_heads_read_the_named_levels_without_camera_and_registers() -> Non
     levels[3].mul_(2).add_(torch.randn_like(levels[3]))
     assert not torch.allclose(head(levels, 5, 64, 64)[0], values)
     assert values.shape == (1, 2, 64, 64, 1) and (confidence > 1).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("patch_embed", ["conv", "dinov2"])
+def test_under_autocast_the_stream_of_tokens_and_the_heads_stay_float32(patch_embed: str) -> None:
+    torch.manual_seed(0)
+    network, images = VGGT(VGGTConfig(patch_embed=patch_embed)).eval(), torch.rand(1, 2, 3, 64, 64)
+    entering: list[torch.dtype] = []
+    for block in (*network.aggregator.frame_blocks, *network.aggregator.global_blocks):
+        block.register_forward_pre_hook(lambda _, inputs: entering.append(inputs[0].dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        levels = network.aggregator(images)
+        found = network(images)
+    assert set(entering) == {torch.float32}
+    raw, confidence = network.depth_head(levels, 5, 64, 64)
+    torch.testing.assert_close(found.depth, raw[..., 0].exp(), atol=0, rtol=0)
+    torch.testing.assert_close(found.depth_conf, confidence, atol=0, rtol=0)
+    points, confidence = network.point_head(levels, 5, 64, 64)
+    torch.testing.assert_close(found.points, points.sign() * torch.expm1(points.abs()), atol=0, rtol=0)
+    torch.testing.assert_close(found.points_conf, confidence, atol=0, rtol=0)
+    torch.testing.assert_close(found.pose_steps, network.camera_head(levels[-1][:, :, 0]), atol=0, rtol=0)

@@ -44,7 +44,7 @@ class Aggregator(nn.Module):
         """
         items, views = images.shape[:2]
         patches = self.patch_embed(((images - self.mean) / self.deviation).flatten(0, 1))
-        tokens = torch.cat([self._special(items, views).to(patches.dtype), patches], dim=1)
+        tokens = torch.cat([self._special(items, views), patches], dim=1)
         rows, columns = images.shape[-2] // self.patch_size, images.shape[-1] // self.patch_size
         table = rotary_table(rows, columns, self.placeless, self.head_width, images.device)
         everywhere = (table[0].repeat(views, 1, 1, 1), table[1].repeat(views, 1, 1, 1))

@@ -11,6 +11,7 @@ from model.config import VGGTConfig
 from model.encoders.vggt.aggregator import Aggregator
 from model.encoders.vggt.camera_head import CameraHead
 from model.encoders.vggt.dense_head import DenseHead
+from model.placement import plain_arithmetic
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,14 @@ class VGGT(nn.Module):
         height, width = images.shape[-2:]
         levels = self.aggregator(images, valid)
         placeless = self.aggregator.placeless
-        raw_depth, depth_conf = self.depth_head(levels, placeless, height, width)
-        raw_points, points_conf = self.point_head(levels, placeless, height, width)
+        # As published: the trunk may run in short floats, the heads never do.
+        with plain_arithmetic(images.device):
+            pose_steps = self.camera_head(levels[-1][:, :, 0], valid)
+            raw_depth, depth_conf = self.depth_head(levels, placeless, height, width)
+            raw_points, points_conf = self.point_head(levels, placeless, height, width)
         return VGGTOutput(
             tokens=levels[-1][:, :, placeless:],
-            pose_steps=self.camera_head(levels[-1][:, :, 0], valid),
+            pose_steps=pose_steps,
             depth=raw_depth[..., 0].exp(),
             depth_conf=depth_conf,
             points=raw_points.sign() * torch.expm1(raw_points.abs()),
