@@ -213,8 +213,8 @@ def block_floats(width: int, mlp: int, gated: bool) -> int:
 
 
 def dense_head_floats(vggt: VGGTConfig) -> int:
-    """Numbers that autograd keeps a view of one of VGGT's dense heads: maps at 1/2 to 8 times the patches' grid, and
-    of the image's size. About ten maps of a fusion's width at each of its levels: inputs, rectified, convolved, sums.
+    """Float32 numbers that autograd keeps a view of one of VGGT's dense heads: maps at 1/2 to 8 times the patches'
+    grid, and of the image's size. About ten maps of a fusion's width at each level: inputs, rectified, convolved, sums.
     """
     side, width = vggt.image_size // vggt.patch_size, vggt.dpt_width
     levels = (side * 4, side * 2, side, side // 2)
@@ -237,7 +237,8 @@ def activation_bytes(
         kept += tokens.vggt * 2 * vggt.depth * block_floats(vggt.width, 4 * vggt.width, gated=False)
         if vggt.patch_embed == "dinov2":
             kept += tokens.vggt * vggt.patch_embed_depth * block_floats(vggt.width, 4 * vggt.width, gated=False)
-        kept += tokens.views * 2 * dense_head_floats(vggt)
+        # The heads compute in float32, whatever the precision of the rest.
+        kept += tokens.views * 2 * dense_head_floats(vggt) * FLOAT / number
     if alone:
         return kept * number
     if dino is not None and network.dinov3 is not None and _trains(network.dinov3):

@@ -1,4 +1,4 @@
-"""VGGT's own terms (Wang et al., CVPR 2025): camera, depth and point maps, weighted by the predicted confidence.
+"""VGGT's terms, in its paper's form (Wang et al., CVPR 2025): camera, depth and points, by predicted confidence.
 
 The truth is the simulator's, in metres and in the *current* camera's frame, which is the world of `Geometry`. VGGT
 trains on scenes scaled to unit distance; walks with known poses have a true scale, and the maps that this network draws
