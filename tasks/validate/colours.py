@@ -49,14 +49,16 @@ def palette(walk: Walk) -> Palette:
     """The mean colour of every thing that fills enough of a walk."""
     height, width = walk.semantic.shape[1:]
     stride = max(1, -(-max(height, width) // POINTS_A_SIDE))
-    grid = (slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
+    some = slice(stride // 2, None, stride)
     whole = slice(None) if walk.intact.all() else walk.intact
-    ids = walk.semantic[grid][whole].ravel()
-    colours = walk.rgb[grid][whole].reshape(-1, 3)
+    ids = walk.semantic[whole, some, some].ravel().astype(np.intp)
+    # Whole rows are copied fast, single pixels of three bytes are not: those are taken a channel at a time.
+    colours = np.ascontiguousarray(walk.rgb[whole, some])[:, :, some]
     counts = np.bincount(ids)
     things = np.flatnonzero(counts >= LEAST_POINTS)
     things = things[things > 0]
-    means = [np.bincount(ids, weights=colours[:, channel])[things] / counts[things] for channel in range(3)]
+    sums = [np.bincount(ids, weights=colours[..., channel].ravel()) for channel in range(3)]
+    means = [channel[things] / counts[things] for channel in sums]
     red, green, blue = (channel.tolist() for channel in means)
     return dict(zip(things.tolist(), zip(red, green, blue, strict=True), strict=True))
 
@@ -107,16 +109,17 @@ def things_of(
 def evidence(things: Things) -> Floats:
     """[T, orders] log density of each thing's colour under each order of its channels; NaN where none compares."""
     found = np.full((len(things.walk), len(ORDERS)), np.nan)
-    for keys in (things.category, things.name):
+    for keys in (things.name, things.category):
         for rows in grouped(keys):
-            scenes = things.scene[rows]
-            if len(np.unique(scenes)) <= LEAST_SCENES:
+            asked = rows[np.isnan(found[rows, 0])]
+            if not len(asked) or len(np.unique(things.scene[rows])) <= LEAST_SCENES:
                 continue
             stride = -(-len(rows) // REFERENCES)
             others = rows[::stride]
-            foreign = scenes[:, None] != things.scene[others][None]
+            foreign = things.scene[asked][:, None] != things.scene[others][None]
             enough = foreign.sum(axis=1) >= LEAST_SCENES
-            found[rows[enough]] = densities(things.chroma[rows[enough]], things.chroma[others], foreign[enough])
+            asked, foreign = asked[enough], foreign[enough]
+            found[asked] = densities(things.chroma[asked], things.chroma[others], foreign)
     return found
 
 

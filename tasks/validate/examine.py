@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from tasks.validate.checks import all_checks, limits
 from tasks.validate.gate import decide, rejected_of
 from tasks.validate.judge import Report, judge
+from tasks.validate.library import import_library
 from tasks.validate.measure import Measures, measure
 from tasks.validate.quality import Quality, check_results, statistics
 from tasks.validate.reading import Dataset
@@ -28,9 +28,8 @@ def examine(
     """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
     # Processes measure side by side: threads of the linear algebra would wait for each other, and burn as much again.
     with without_collection(), threadpool_limits(1):
-        # The library takes seconds to import: it does so while the walks are measured.
-        threading.Thread(target=import_library, daemon=True).start()
-        return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance))
+        # The library takes a second to import: it does so while the walks are measured.
+        return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance, import_library))
 
 
 def concluded(dataset: Dataset, thresholds: Thresholds, measures: Measures) -> tuple[Quality, list[Report]]:
@@ -56,11 +55,6 @@ def concluded(dataset: Dataset, thresholds: Thresholds, measures: Measures) -> t
         thresholds=thresholds.model_dump(mode="json"),
     )
     return quality, reports
-
-
-def import_library() -> None:
-    """Have Great Expectations imported."""
-    import great_expectations  # noqa: F401 - the import itself is the work
 
 
 @contextmanager

@@ -32,17 +32,12 @@ def agrees(entry: dict[str, Any], rows: Rows, size: tuple[int, int]) -> float:
     if "frames" in info:
         facts.append(info["frames"] == len(rows["frame"]))
     pose, intrinsics = rows["pose"][0], rows["intrinsics"][0]
-    if "start_position" in entry and is_finite(pose, 16):
+    if "start_position" in entry and np.isfinite(pose).all():
         start, height = entry["start_position"], camera.get("height")
         facts.append(float(np.hypot(pose[3] - start[0], pose[11] - start[2])) <= NEAR)
         if height is not None:
             facts.append(isclose(pose[7] - start[1], height, abs_tol=NEAR))
-    if "hfov" in camera and is_finite(intrinsics, 9) and intrinsics[0] > 0:
+    if "hfov" in camera and np.isfinite(intrinsics).all() and intrinsics[0] > 0:
         field = degrees(2 * np.arctan(size[0] / 2 / intrinsics[0]))
         facts.append(isclose(field, camera["hfov"], abs_tol=FIELD))
     return float(all(facts)) if facts else float("nan")
-
-
-def is_finite(values: list[float] | None, count: int) -> bool:
-    """Whether there are so many numbers."""
-    return values is not None and len(values) == count and bool(np.isfinite(values).all())

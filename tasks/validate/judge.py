@@ -12,6 +12,7 @@ from tasks.validate.checks import Check, Severity
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.data_context import AbstractDataContext
+    from great_expectations.datasource.fluent.interfaces import Batch
     from pandas import DataFrame
 
 NAMED = {Severity.REJECT: "critical", Severity.WARN: "warning", Severity.INFO: "info"}
@@ -48,7 +49,8 @@ def judge(tables: dict[str, DataFrame], checks: Sequence[Check]) -> list[Report]
     for check in checks:
         if check.table in tables and len(tables[check.table]):
             groups.setdefault((check.suite, check.table), []).append(check)
-    return [run(context, suite, table, tables[table], some) for (suite, table), some in groups.items()]
+    batches = {table: batch_of(context, table, tables[table]) for table in sorted({table for _, table in groups})}
+    return [run(batches[table], suite, table, tables[table], some) for (suite, table), some in groups.items()]
 
 
 def new_context() -> AbstractDataContext:
@@ -68,7 +70,13 @@ def new_context() -> AbstractDataContext:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def run(context: AbstractDataContext, suite: str, table: str, data: DataFrame, checks: list[Check]) -> Report:
+def batch_of(context: AbstractDataContext, table: str, data: DataFrame) -> Batch:
+    """A table as the library takes it."""
+    source = context.data_sources.add_or_update_pandas(table)
+    return source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all").get_batch({"dataframe": data})
+
+
+def run(batch: Batch, suite: str, table: str, data: DataFrame, checks: list[Check]) -> Report:
     """The checks of one heading on one table."""
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -80,8 +88,6 @@ def run(context: AbstractDataContext, suite: str, table: str, data: DataFrame, c
         )
         for number, check in enumerate(checks)
     ]
-    source = context.data_sources.add_or_update_pandas(f"{suite}-{table}")
-    batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("all").get_batch({"dataframe": data})
     result = batch.validate(
         gx.ExpectationSuite(name=f"{suite} ({table})", expectations=expectations),
         result_format={

@@ -32,8 +32,8 @@ def marks(walk: Walk) -> Marks:
     seen: tuple[NDArray[Any], ...] = (walk.grey, walk.depth)
     for column, images in enumerate(seen):
         height, width = images.shape[1:]
-        lines = tall(images).astype(np.float32) @ cells(width, SIDE + 1)
-        small = cells(height, SIDE).T @ lines.reshape(-1, height, SIDE + 1)
+        rows = cells(height, SIDE).T @ images.astype(np.float32)
+        small = (tall(rows) @ cells(width, SIDE + 1)).reshape(-1, SIDE, SIDE + 1)
         bits = (np.diff(small, axis=2) > 0).reshape(len(images), -1)
         found[:, column] = np.packbits(bits, axis=1).view(">u8")[:, 0]
     return found
@@ -80,6 +80,6 @@ def alike(everything: Marks, owner: Numbers, asked: Numbers, band: NDArray[np.ui
     other = order[np.repeat(first, count) + offset]
     foreign = owner[frame] != owner[other]
     frame, other = frame[foreign], other[foreign]
-    differ = np.bitwise_count(everything[frame] ^ everything[other]).sum(axis=1)
-    near = differ <= ALIKE
+    picture, depth = (np.bitwise_count(column[frame] ^ column[other]) for column in everything.T)
+    near = picture + depth <= ALIKE
     return np.stack([frame[near], owner[other[near]]], axis=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import mmap
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from tasks.validate import colours, consistency, likeness, motion, pictures, places, story
 from tasks.validate.pictures import Columns
@@ -30,6 +30,8 @@ Print = tuple[int, int]
 """What tells two pictures apart: hash of how it looks, checksum of its pixels."""
 MOVED = 0.005
 """Metres or degrees; below it a camera stands still."""
+_jobs: list[Job] = []
+"""Of a worker process."""
 
 
 @dataclass(frozen=True)
@@ -67,39 +69,59 @@ class Measures:
         self.palettes |= other.palettes
 
 
-def measure(dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]) -> Measures:
-    """All walks of the dataset; `advance` is called with the number of episodes that were done."""
+def measure(
+    dataset: Dataset,
+    thresholds: Thresholds,
+    workers: int,
+    advance: Callable[[int], None],
+    meanwhile: Callable[[], None] | None = None,
+) -> Measures:
+    """All walks of the dataset; `advance` is called with the number of episodes that were done.
+
+    `meanwhile` is done in a thread once the other processes run.
+    """
     jobs = jobs_of(dataset, thresholds)
     found = Measures()
-    for done in done_jobs(jobs, workers):
+    for done in done_jobs(jobs, workers, meanwhile or (lambda: None)):
         found.add(done)
         advance(len(done.episodes))
     return found
 
 
-def done_jobs(jobs: list[Job], workers: int) -> Iterator[Measures]:
+def done_jobs(jobs: list[Job], workers: int, meanwhile: Callable[[], None]) -> Iterator[Measures]:
     """What the jobs found, as they end; this process is one of the workers."""
     others = min(workers, len(jobs)) - 1
+    thread = threading.Thread(target=meanwhile, daemon=True)
     if others == 0:
+        thread.start()
         yield from map(measure_job, jobs)
         return
-    rest, running = list(reversed(jobs)), set[Future[Measures]]()
-    # Spawned, not forked: this process has threads by now (the store's, pyarrow's).
-    with ProcessPoolExecutor(others, mp_context=get_context("spawn"), initializer=begin) as pool:
+    rest, running = list(reversed(range(len(jobs)))), set[Future[Measures]]()
+    # OpenCV's threads do not survive a fork, and a child that then asks for them waits for ever: end them before it.
+    cv2.setNumThreads(1)
+    # Forked: to start anew, and to be handed the jobs, would cost each process a tenth of what it has to do.
+    with ProcessPoolExecutor(others, mp_context=get_context("fork"), initializer=begin, initargs=(jobs,)) as pool:
         while rest or running:
             while rest and len(running) < AHEAD * others:
-                running.add(pool.submit(measure_job, rest.pop()))
+                running.add(pool.submit(measure_numbered, rest.pop()))
+            if not thread.ident:
+                thread.start()
             if rest:
-                yield measure_job(rest.pop())
+                yield measure_job(jobs[rest.pop()])
             done = wait(running, timeout=0 if rest else None, return_when=FIRST_COMPLETED).done
             running -= done
             yield from (one.result() for one in done)
 
 
-def begin() -> None:
-    """Set up a worker process as `tasks.validate.examine` sets up the first one."""
-    gc.disable()
-    threadpool_limits(1)
+def begin(jobs: list[Job]) -> None:
+    """Set up a worker process: it was forked with the jobs in its memory, and is told which ones are its own."""
+    global _jobs
+    _jobs = jobs
+
+
+def measure_numbered(number: int) -> Measures:
+    """Measure the walks of a job in a worker process."""
+    return measure_job(_jobs[number])
 
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
@@ -122,7 +144,7 @@ def measure_job(job: Job) -> Measures:
     with job.shard.open("rb") as file:
         # An empty file cannot be mapped; its walks are unreadable like those of any other truncated one.
         whole = job.shard.stat().st_size > 0
-        shard = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b""
+        shard = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b"")
         for rows in job.walks:
             measure_walk(read_walk(shard, rows, job.size), rows, job, found)
     return found

@@ -79,16 +79,22 @@ def texture(walk: Walk) -> dict[str, float]:
     some = spread(walk)
     if not len(some):
         return {}
-    grey = walk.grey[some].astype(np.float32)
-    fine = np.asarray(cv2.Laplacian(tall(grey), cv2.CV_32F), np.float32).reshape(grey.shape)
+    grey = walk.grey[some]
+    fine = np.asarray(cv2.Laplacian(tall(grey), cv2.CV_16S), np.int16).reshape(grey.shape)
     # Rows at the edges have neighbours in another picture.
     fine = np.abs(fine[:, 1:-1])
-    contrast = np.maximum(grey.std(axis=(1, 2)), 1.0)
+    contrast = np.maximum([cv2.meanStdDev(frame)[1].item() for frame in grey], 1.0)
     return {
         "detail": float(np.median(fine.mean(axis=(1, 2)) / contrast)),
-        "blocks": float(np.median(blockiness(grey))),
-        "grain": float(np.median(np.median(fine[:, ::2, ::2], axis=(1, 2)))),
+        "blocks": float(np.median(blockiness(grey.astype(np.float32)))),
+        "grain": float(np.median(medians(fine[:, ::2, ::2].reshape(len(fine), -1)))),
     }
+
+
+def medians(values: NDArray[np.int16]) -> NDArray[np.float64]:
+    """[N] of the rows of [N, P]; NumPy's own takes ten times as long over whole numbers."""
+    ordered = np.sort(values, axis=1)
+    return np.asarray((ordered[:, (ordered.shape[1] - 1) // 2] + ordered[:, ordered.shape[1] // 2]) / 2)
 
 
 def blockiness(grey: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -120,8 +126,8 @@ def outlines(grey: NDArray[np.uint8], semantic: NDArray[np.uint16]) -> float:
     """Mean step of light where labels change over the mean step everywhere: about 1 where pictures lie elsewhere."""
     ratios = []
     for later, earlier in (np.s_[:, 1:], np.s_[:, :-1]), (np.s_[:, :, 1:], np.s_[:, :, :-1]):
-        steps = np.maximum(grey[later], grey[earlier]) - np.minimum(grey[later], grey[earlier])
-        change = semantic[later] != semantic[earlier]
-        there = (steps * change).sum() / max(1, np.count_nonzero(change))
-        ratios.append((there + 0.1) / (steps.mean() + 0.1) if change.any() else 1.0)
+        steps = cv2.absdiff(tall(grey[later]), tall(grey[earlier]))
+        change = tall(semantic[later] != semantic[earlier]).view(np.uint8)
+        there, everywhere = cv2.mean(steps, change)[0], cv2.mean(steps)[0]
+        ratios.append((there + 0.1) / (everywhere + 0.1) if change.any() else 1.0)
     return float(np.mean(ratios))

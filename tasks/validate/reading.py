@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tasks.errors import DataError
 
 if TYPE_CHECKING:
-    # Processes that measure walks import this module for `Rows` alone.
     import pyarrow as pa
 
     from tasks.spec import ManifestId
@@ -29,8 +31,11 @@ COLUMNS = {
 }
 """Columns of the index and what they hold."""
 
-Rows = dict[str, list[Any]]
-"""Columns of one episode, in order of frames."""
+MATRICES = {"pose": 16, "intrinsics": 9}
+"""Columns that hold so many numbers a row."""
+
+Rows = dict[str, Any]
+"""Columns of one episode, in order of frames: lists; of `MATRICES` arrays [N, count], NaN where a row is malformed."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,12 @@ class Dataset:
 
     @cached_property
     def _walks(self) -> list[Rows]:
-        columns: Rows = {name: self.index.column(name).to_pylist() for name in COLUMNS}
+        columns: Rows = {
+            name: numbers(self.index.column(name), MATRICES[name])
+            if name in MATRICES
+            else self.index.column(name).to_pylist()
+            for name in COLUMNS
+        }
         names = columns["episode"]
         starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
         spans = zip(starts, [*starts[1:], len(names)], strict=True)
@@ -127,7 +137,9 @@ def read_index(path: Path, id: ManifestId) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        # Not `read_table`: it loads pyarrow's data sets and pandas first.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
     except pa.ArrowInvalid as error:
         raise DataError(f"{id}: index.parquet is no Parquet file ({str(error).partition(chr(10))[0]}).") from error
     for name, holds in COLUMNS.items():
@@ -138,6 +150,17 @@ def read_index(path: Path, id: ManifestId) -> pa.Table:
     if table.num_rows == 0:
         raise DataError(f"{id} holds no frames: there is nothing to validate; collect more.")
     return table.sort_by([("episode", "ascending"), ("frame", "ascending")])
+
+
+def numbers(column: pa.ChunkedArray, count: int) -> NDArray[np.float64]:
+    """[N, count] a column of lists; NaN where a list is missing or of another length."""
+    import pyarrow.compute as pc
+
+    whole = pc.fill_null(pc.equal(pc.list_value_length(column), count), False)
+    values = column.filter(whole).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    found = np.full((len(column), count), np.nan)
+    found[whole.to_numpy()] = values.reshape(-1, count)
+    return found
 
 
 def is_kind(kind: pa.DataType, holds: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tasks.validate.colours import judged
 from tasks.validate.filed import agrees
@@ -62,21 +63,22 @@ def index_table(dataset: Dataset, walks: list[Rows]) -> DataFrame:
         [name for name in COLUMNS if name not in ("pose", "intrinsics")]
     ).to_pandas()
     table["gap"] = [frame - i for rows in walks for i, frame in enumerate(rows["frame"])]
-    constant = [column for rows in walks for column in zip(*(rows[name] for name in CONSTANT), strict=True)]
-    firsts = [first for rows in walks for first in [tuple(rows[name][0] for name in CONSTANT)] * len(rows["frame"])]
-    table["changes"] = [float(here != first) for here, first in zip(constant, firsts, strict=True)]
-    cameras = [None if k is None else tuple(k) for rows in walks for k in rows["intrinsics"]]
-    sound = {camera: float(is_pinhole(camera)) for camera in set(cameras)}
-    table["intrinsics_sound"] = [sound[camera] for camera in cameras]
+    table["changes"] = [change for rows in walks for change in changes(rows)]
+    table["intrinsics_sound"] = are_pinholes(np.concatenate([rows["intrinsics"] for rows in walks])).astype(float)
     return table
 
 
-def is_pinhole(k: tuple[float, ...] | None) -> bool:
-    """Whether nine numbers are the matrix of a pinhole camera without skew."""
-    if k is None or len(k) != 9 or not np.isfinite(k).all():
-        return False
-    fx, skew, cx, zero, fy, cy, *last = k
-    return fx > 0 and fy > 0 and cx > 0 and cy > 0 and skew == 0 and zero == 0 and last == [0, 0, 1]
+def changes(rows: Rows) -> list[float]:
+    """By frame, whether what has one value in an episode is another than in its first frame."""
+    told = list(zip(*(rows[name] for name in CONSTANT), strict=True))
+    return [float(here != told[0]) for here in told]
+
+
+def are_pinholes(k: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """[N] whether nine numbers each, of [N, 9], are the matrix of a pinhole camera without skew."""
+    spread, fixed = k[:, [0, 2, 4, 5]], k[:, [1, 3, 6, 7, 8]]
+    finite = np.isfinite(spread) & (spread > 0)
+    return np.asarray(finite.all(axis=1) & (fixed == [0, 0, 0, 0, 1]).all(axis=1))
 
 
 def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[dict[str, Any]]:

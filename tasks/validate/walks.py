@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from mmap import mmap
 from typing import Any
 
 import cv2
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.validate.png import Form, read_pngs
+from tasks.validate.reading import Rows
 
 BLOCK = 512
 """A tar member's header comes in the block before its content and begins with its name."""
@@ -52,8 +52,8 @@ def tall(pictures: NDArray[Any]) -> NDArray[Any]:
     return pictures.reshape(-1, *pictures.shape[2:])
 
 
-def read_walk(shard: bytes | mmap, rows: dict[str, list[Any]], size: tuple[int, int]) -> Walk:
-    """The walk whose rows of the index (columns -> N values, in order of frames) point into `shard`.
+def read_walk(shard: memoryview, rows: Rows, size: tuple[int, int]) -> Walk:
+    """The walk whose rows of the index point into `shard`.
 
     `size` is width and height in pixels; pictures of another size count as unreadable.
     """
@@ -71,22 +71,15 @@ def read_walk(shard: bytes | mmap, rows: dict[str, list[Any]], size: tuple[int, 
         rgb=pictures["rgb"],
         depth=pictures["depth"],
         semantic=pictures["semantic"],
-        pose=matrices(rows["pose"], 4),
-        intrinsics=matrices(rows["intrinsics"], 3),
+        pose=rows["pose"].reshape(-1, 4, 4),
+        intrinsics=rows["intrinsics"].reshape(-1, 3, 3),
         actions=tuple(rows["action"]),
     )
 
 
-def read_member(shard: bytes | mmap, name: bytes, offset: int, size: int) -> bytes | None:
+def read_member(shard: memoryview, name: bytes, offset: int, size: int) -> memoryview | None:
     """The content of the member whose name, with the zero that ends it, is given; None where it lies elsewhere."""
     if offset < BLOCK or size <= 0 or offset + size > len(shard):
         return None
     begin = offset - BLOCK
-    return bytes(shard[offset : offset + size]) if shard[begin : begin + len(name)] == name else None
-
-
-def matrices(values: list[Any], side: int) -> NDArray[np.float64]:
-    """[N, side, side]; a list of another length becomes NaN, which the checks of poses refuse."""
-    unknown = [np.nan] * (side * side)
-    whole = [value if value is not None and len(value) == side * side else unknown for value in values]
-    return np.array(whole, float).reshape(-1, side, side)
+    return shard[offset : offset + size] if shard[begin : begin + len(name)] == name else None
