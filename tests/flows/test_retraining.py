@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from flows.retraining import EVENTS, FOLLOWS, decisions, outstanding
-from tasks.monitor.events import HOUR, Action, NightAsked, Rule, Window
+import pytest
+
+from flows.retraining import EVENTS, FOLLOWS, decisions, event_id, outstanding
+from tasks.monitor.events import HOUR, Action, NightAsked, NightEnded, Rule, Window
 from tasks.monitor.policy import TriggerPolicy
+from tasks.settings import StoreSettings
 from tasks.spec import ManifestId
-from tasks.store import ArtefactStore, Manifest
+from tasks.store import ArtefactStore, Manifest, open_store
 from tests.local_stack import LocalStack, wait_for
 
 TELL = """
@@ -29,7 +34,7 @@ for action, rule in ((Action.RETRAIN, Rule.CONFIRMED), (Action.COLLECT, Rule.QUA
 """
 WORLD = {"collect.buildings": "halls"}
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-POLICY = TriggerPolicy(votes=1, windows=1)
+POLICY = TriggerPolicy(votes=1, windows=1, pool=1)
 
 
 def costly(data: str, at: float) -> Window:
@@ -97,3 +102,37 @@ def test_decisions_start_a_night_or_a_collection_under_their_preset_and_changed_
         given = {key: value for key, value in run["parameters"].items() if value is not None}
         assert given == {"preset": str(smoke), "overrides": keys, **own}
         assert run["state_type"] == "FAILED" and "walls" in run["state"]["message"]
+
+
+def looked(stack: LocalStack, *words: str) -> str:
+    """What a look of the monitor has logged."""
+    done = stack.backsight("run", "monitor", *words, "--watch")
+    run = re.search(r"runs/flow-run/([0-9a-f-]{36})", done.stdout)
+    assert done.returncode == 0 and run, done.stdout + done.stderr
+    logs = wait_for(lambda: stack.prefect("logs/filter", {"logs": {"flow_run_id": {"any_": [run[1]]}}}), 60)
+    return "\n".join(str(log["message"]) for log in logs)
+
+
+def test_the_next_look_sends_the_event_that_an_earlier_one_left_unsent(
+    stack: LocalStack, smoke: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the monitor had died right after its decision. A third look finds that the event is there."""
+    for name, value in {**stack.environment(), **stack.settings()}.items():
+        monkeypatch.setenv(name, value)
+    store = open_store(StoreSettings.load())
+    log, head = decisions(store), decisions(store).head()
+    if head and head.decision.after.flight:
+        log.tell(POLICY, NightEnded(time.time(), head.decision.after.flight.name, 0.0, False))
+    judged = dataset(
+        store, f"judged at {time.time()}", meta={"quality": {"passed": True, "reasons": [], "rejected": 0}}
+    )
+    keys = {**WORLD, "collect.walls": "wood"}
+    left = log.tell(POLICY, costly(judged, time.time()), facts={"preset": str(smoke), "overrides": keys})
+    assert left.decision.rule is Rule.CONFIRMED, left.decision.reason
+
+    assert stack.backsight("deploy").returncode == 0
+    assert f"Decision {left.number} was left without its event" in looked(stack, "--set", f"dataset={judged}")
+    wait_for(lambda: by_automation(stack, FOLLOWS[Action.RETRAIN], keys), 300)
+    wait_for(lambda: stack.prefect("events/filter", {"filter": {"id": {"id": [str(event_id(left))]}}})["total"], 60)
+    assert "was left without its event" not in looked(stack, "--set", f"dataset={judged}")
+    log.tell(POLICY, NightEnded(time.time(), left.decision.after.flight.name, 0.0, False))  # type: ignore[union-attr]
