@@ -28,7 +28,8 @@ def examine(
     """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
     # Processes measure side by side: threads of the linear algebra would wait for each other, and burn as much again.
     with without_collection(), threadpool_limits(1):
-        # The library takes a second to import: it does so while the walks are measured.
+        # The library takes a second to import: other processes measure meanwhile. In a thread it would take longer,
+        # and the measuring beside it, too.
         return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance, import_library))
 
 

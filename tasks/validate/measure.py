@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mmap
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from multiprocessing import get_context
@@ -24,8 +24,6 @@ from tasks.validate.spec import Thresholds
 from tasks.validate.walks import Walk, read_walk
 
 WALKS_A_JOB = 12
-AHEAD = 3
-"""Jobs that each other process has before it, so that none waits for this one."""
 Print = tuple[int, int]
 """What tells two pictures apart: hash of how it looks, checksum of its pixels."""
 MOVED = 0.005
@@ -78,7 +76,7 @@ def measure(
 ) -> Measures:
     """All walks of the dataset; `advance` is called with the number of episodes that were done.
 
-    `meanwhile` is done in a thread once the other processes run.
+    `meanwhile` is done here once the other processes run, before this one measures, too.
     """
     jobs = jobs_of(dataset, thresholds)
     found = Measures()
@@ -91,26 +89,23 @@ def measure(
 def done_jobs(jobs: list[Job], workers: int, meanwhile: Callable[[], None]) -> Iterator[Measures]:
     """What the jobs found, as they end; this process is one of the workers."""
     others = min(workers, len(jobs)) - 1
-    thread = threading.Thread(target=meanwhile, daemon=True)
     if others == 0:
-        thread.start()
+        meanwhile()
         yield from map(measure_job, jobs)
         return
-    rest, running = list(reversed(range(len(jobs)))), set[Future[Measures]]()
     # OpenCV's threads do not survive a fork, and a child that then asks for them waits for ever: end them before it.
     cv2.setNumThreads(1)
     # Forked: to start anew, and to be handed the jobs, would cost each process a tenth of what it has to do.
     with ProcessPoolExecutor(others, mp_context=get_context("fork"), initializer=begin, initargs=(jobs,)) as pool:
-        while rest or running:
-            while rest and len(running) < AHEAD * others:
-                running.add(pool.submit(measure_numbered, rest.pop()))
-            if not thread.ident:
-                thread.start()
-            if rest:
-                yield measure_job(jobs[rest.pop()])
-            done = wait(running, timeout=0 if rest else None, return_when=FIRST_COMPLETED).done
-            running -= done
-            yield from (one.result() for one in done)
+        handed = deque(pool.submit(measure_numbered, number) for number in range(len(jobs)))
+        meanwhile()
+        # They begin with the first, this one takes back the last that none of them has begun.
+        while handed and handed[-1].cancel():
+            handed.pop()
+            yield measure_job(jobs.pop())
+            while handed and handed[0].done():
+                yield handed.popleft().result()
+        yield from (one.result() for one in handed)
 
 
 def begin(jobs: list[Job]) -> None:
