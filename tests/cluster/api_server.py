@@ -156,8 +156,10 @@ class ApiServer:
             self.emulator.objects[key] = {**body, "metadata": meta}
 
     def change(self, plural: str, name: str, change: Object) -> None:
-        """Merge into an object that is there."""
-        self.emulator.objects[PLURALS[plural], self.namespace, name].patch(change)
+        """Merge into an object that is there; one that was removed meanwhile stays away."""
+        held = self.emulator.objects[PLURALS[plural], self.namespace, name]
+        if not held.deleted:
+            held.patch(change)
 
     def remove(self, plural: str, name: str) -> None:
         """Take an object away at once."""

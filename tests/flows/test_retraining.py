@@ -28,9 +28,9 @@ from flows.retraining import tell
 from tasks.monitor.events import Action, Decision, Rule, State, Window
 from tasks.monitor.log import Logged
 from tasks.monitor.policy import TriggerPolicy
-for action, rule in ((Action.RETRAIN, Rule.CONFIRMED), (Action.COLLECT, Rule.QUALITY)):
+for digit, action, rule in (("0", Action.RETRAIN, Rule.CONFIRMED), ("1", Action.COLLECT, Rule.QUALITY)):
     decision = Decision(action, rule, "a test asks for it", Window(1795460404.5, "walks"), State())
-    assert tell(Logged("decision/" + 64 * "0", 0, decision, TriggerPolicy(), None, {}, json.loads(sys.argv[1])))
+    assert tell(Logged("decision/" + 64 * digit, 0, decision, TriggerPolicy(), None, {}, json.loads(sys.argv[1])))
 """
 WORLD = {"collect.buildings": "halls"}
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
