@@ -109,8 +109,14 @@ def looked(stack: LocalStack, *words: str) -> str:
     done = stack.backsight("run", "monitor", *words, "--watch")
     run = re.search(r"runs/flow-run/([0-9a-f-]{36})", done.stdout)
     assert done.returncode == 0 and run, done.stdout + done.stderr
-    logs = wait_for(lambda: stack.prefect("logs/filter", {"logs": {"flow_run_id": {"any_": [run[1]]}}}), 60)
-    return "\n".join(str(log["message"]) for log in logs)
+    return str(wait_for(lambda: whole_log(stack, run[1]), 60))
+
+
+def whole_log(stack: LocalStack, run: str) -> str | None:
+    """All that a flow run has logged, once its last words have reached the server: they come after its final state."""
+    logs = stack.prefect("logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "limit": 200})
+    told = "\n".join(str(log["message"]) for log in logs)
+    return told if "Finished in state" in told else None
 
 
 def test_the_next_look_sends_the_event_that_an_earlier_one_left_unsent(
