@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ from infra.local.credentials import read_env
 from infra.local.processes import FOREIGN, members
 
 PLATFORM = (*FOREIGN, "BACKSIGHT_")
+
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+"""Types of the states that a flow run does not leave again."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,13 @@ class LocalStack:
         request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)
+
+
+def flow_run_id(output: str) -> str:
+    """The flow run that `backsight run` has told of."""
+    found = re.search(r"runs/flow-run/([0-9a-f-]{36})", output)
+    assert found, output
+    return found[1]
 
 
 def wait_for(what: Callable[[], Any], patience: float) -> Any:

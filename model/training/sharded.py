@@ -166,9 +166,8 @@ class Sharded:
         return MOMENTUM if parameter in self.matrices else MOMENTS
 
     def _updates(self) -> Tensor:
-        """AdamW's count of its updates; none where all that is trained are Muon's matrices."""
-        counts = (held["step"].cpu().clone() for held in self._inner.state.values() if "step" in held)
-        return next(counts, torch.zeros(()))
+        """AdamW's count of its updates, the same for all that it updates; Muon keeps none."""
+        return next(held["step"].cpu().clone() for held in self._inner.state.values() if "step" in held)
 
     def _trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         return ((name, p) for name, p in self.network.named_parameters() if p.requires_grad)

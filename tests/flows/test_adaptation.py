@@ -29,7 +29,7 @@ from tasks.store import ArtefactStore, open_store
 from tasks.train.train import Meeting
 from tasks.train.train import work_of as train_work
 from tasks.validate.validate import validate
-from tests.local_stack import LocalStack, wait_for
+from tests.local_stack import FINAL, LocalStack, wait_for
 from tests.promotions import aliased
 
 SEED = 7
@@ -44,8 +44,6 @@ SITE_SEED = 20_261_123
 
 PATIENCE = 5400
 """Seconds that a night may take on a machine that has other work."""
-
-FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from flows.launch.process import MARK
 from flows.plan import NIGHT, RIVAL
-from tests.local_stack import LocalStack, wait_for
+from tests.local_stack import LocalStack, flow_run_id, wait_for
 
 STEPS = [step.name for step in NIGHT if step.name != RIVAL]
 SEED = "7"
@@ -64,12 +64,6 @@ def night_run(stack: LocalStack, output: str) -> dict[str, Any]:
 
 def tags(run: dict[str, Any]) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
-
-
-def flow_run_id(output: str) -> str:
-    found = re.search(r"runs/flow-run/([0-9a-f-]{36})", output)
-    assert found
-    return found[1]
 
 
 def children(stack: LocalStack, run: str) -> dict[str, str]:

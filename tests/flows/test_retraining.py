@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from tasks.monitor.policy import TriggerPolicy
 from tasks.settings import StoreSettings
 from tasks.spec import ManifestId
 from tasks.store import ArtefactStore, Manifest, open_store
-from tests.local_stack import LocalStack, wait_for
+from tests.local_stack import FINAL, LocalStack, flow_run_id, wait_for
 
 TELL = """
 import json, sys
@@ -33,7 +32,6 @@ for digit, action, rule in (("0", Action.RETRAIN, Rule.CONFIRMED), ("1", Action.
     assert tell(Logged("decision/" + 64 * digit, 0, decision, TriggerPolicy(), None, {}, json.loads(sys.argv[1])))
 """
 WORLD = {"collect.buildings": "halls"}
-FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 POLICY = TriggerPolicy(votes=1, windows=1, pool=1)
 
 
@@ -107,9 +105,8 @@ def test_decisions_start_a_night_or_a_collection_under_their_preset_and_changed_
 def looked(stack: LocalStack, *words: str) -> str:
     """What a look of the monitor has logged."""
     done = stack.backsight("run", "monitor", *words, "--watch")
-    run = re.search(r"runs/flow-run/([0-9a-f-]{36})", done.stdout)
-    assert done.returncode == 0 and run, done.stdout + done.stderr
-    return str(wait_for(lambda: whole_log(stack, run[1]), 60))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(wait_for(lambda: whole_log(stack, flow_run_id(done.stdout)), 60))
 
 
 def whole_log(stack: LocalStack, run: str) -> str | None:

@@ -22,6 +22,7 @@ from tasks.errors import BacksightError, UsageError
 from tasks.spec import HOUSE, Outcome, StageResult
 from tests.cluster.small_cluster import SmallCluster
 from tests.flows.launch.benches import SMALL, ClusterBench, act
+from tests.local_stack import wait_for
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(30)"
 
@@ -30,7 +31,7 @@ SLEEPS = "import time; print('ready', flush=True); time.sleep(30)"
 def bench(cluster: SmallCluster) -> Iterator[ClusterBench]:
     bench = ClusterBench(cluster)
     yield bench
-    assert not bench.left(), "a test left something running"
+    wait_for(lambda: not bench.left(), 5)  # pods of a Job that was deleted go with the next round of collection
 
 
 @pytest.fixture
