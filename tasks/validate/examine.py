@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits
 
-from tasks.validate.checks import all_checks, limits
+from tasks.validate.checks import Check, all_checks, limits
 from tasks.validate.gate import decide, rejected_of
 from tasks.validate.judge import Report, judge
 from tasks.validate.library import import_library
@@ -16,7 +16,7 @@ from tasks.validate.measure import Measures, measure
 from tasks.validate.quality import Quality, check_results, statistics
 from tasks.validate.reading import Dataset
 from tasks.validate.spec import Thresholds
-from tasks.validate.tables import strata_table, tables
+from tasks.validate.tables import index_table, strata_table, tables
 
 STRATA = ["forward", "look_around", "revisit", "loop", "hard"]
 SPLITS = ["train", "val_seen", "val_unseen", "sealed"]
@@ -26,18 +26,32 @@ def examine(
     dataset: Dataset, thresholds: Thresholds, workers: int, advance: Callable[[int], None]
 ) -> tuple[Quality, list[Report]]:
     """The report on a dataset, and the library's results behind it; `advance` is called with episodes measured."""
+    indexed: list[Report] = []
+
+    def meanwhile() -> None:
+        import_library()
+        indexed.extend(of_the_index(dataset, thresholds))
+
     # Processes measure side by side: threads of the linear algebra would wait for each other, and burn as much again.
     with without_collection(), threadpool_limits(1):
         # The library takes a second to import: other processes measure meanwhile. In a thread it would take longer,
         # and the measuring beside it, too.
-        return concluded(dataset, thresholds, measure(dataset, thresholds, workers, advance, import_library))
+        measures = measure(dataset, thresholds, workers, advance, meanwhile)
+        return concluded(dataset, thresholds, measures, indexed)
 
 
-def concluded(dataset: Dataset, thresholds: Thresholds, measures: Measures) -> tuple[Quality, list[Report]]:
-    """The report on a dataset whose walks are measured."""
-    checks = all_checks(thresholds, limits(thresholds, dataset.plan), STRATA, SPLITS)
+def of_the_index(dataset: Dataset, thresholds: Thresholds) -> list[Report]:
+    """What is said of the index alone, for which nothing has to be measured."""
+    return judge({"index": index_table(dataset)}, checks_of(dataset, thresholds))
+
+
+def concluded(
+    dataset: Dataset, thresholds: Thresholds, measures: Measures, indexed: list[Report]
+) -> tuple[Quality, list[Report]]:
+    """The report on a dataset whose walks are measured and whose index is judged."""
+    checks = checks_of(dataset, thresholds)
     checked = tables(dataset, measures)
-    reports = judge(checked, checks)
+    reports = [*indexed, *judge(checked, checks)]
     rejected = rejected_of(reports)
     accepted = [rows for rows in dataset.walks() if rows["episode"][0] not in rejected]
     strata = strata_table(dataset, accepted)
@@ -56,6 +70,11 @@ def concluded(dataset: Dataset, thresholds: Thresholds, measures: Measures) -> t
         thresholds=thresholds.model_dump(mode="json"),
     )
     return quality, reports
+
+
+def checks_of(dataset: Dataset, thresholds: Thresholds) -> list[Check]:
+    """All that a dataset is held to."""
+    return all_checks(thresholds, limits(thresholds, dataset.plan), STRATA, SPLITS)
 
 
 @contextmanager

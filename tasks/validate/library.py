@@ -17,7 +17,7 @@ from typing import Any
 
 ABSENT = frozenset({"sqlalchemy", "google.oauth2", "snowflake", "pyspark"})
 """Not installed, as far as the library is to know: databases and clouds."""
-LATER = frozenset({"altair", "scipy.stats"})
+LATER = frozenset({"altair", "jsonschema", "scipy.stats"})
 """Loaded when something of them is asked for."""
 
 

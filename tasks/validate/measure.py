@@ -23,7 +23,8 @@ from tasks.validate.reading import Dataset, Rows
 from tasks.validate.spec import Thresholds
 from tasks.validate.walks import Walk, read_walk
 
-WALKS_A_JOB = 12
+WALKS_A_JOB = 4
+"""Few: whoever ends last is waited for."""
 Print = tuple[int, int]
 """What tells two pictures apart: hash of how it looks, checksum of its pixels."""
 MOVED = 0.005

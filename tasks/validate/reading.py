@@ -156,10 +156,13 @@ def numbers(column: pa.ChunkedArray, count: int) -> NDArray[np.float64]:
     """[N, count] a column of lists; NaN where a list is missing or of another length."""
     import pyarrow.compute as pc
 
-    whole = pc.fill_null(pc.equal(pc.list_value_length(column), count), False)
-    values = column.filter(whole).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    lengths = np.array([length or 0 for length in pc.list_value_length(column).to_pylist()])
+    whole = lengths == count
+    flat = column.combine_chunks().flatten()
+    # Where nothing is missing: not `to_numpy`, which imports pandas before other processes could measure meanwhile.
+    values = flat.to_numpy(zero_copy_only=False) if flat.null_count else np.from_dlpack(flat)
     found = np.full((len(column), count), np.nan)
-    found[whole.to_numpy()] = values.reshape(-1, count)
+    found[whole] = values[np.repeat(whole, lengths)].reshape(-1, count)
     return found
 
 

@@ -28,7 +28,7 @@ COPY = 0.5
 
 
 def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
-    """Name -> table, but `strata`, which is about what was accepted."""
+    """Name -> table of what was measured."""
     import pandas as pd
 
     walks = dataset.walks()
@@ -41,11 +41,7 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     # How strong outlines are is the world's own; walks of one dataset compare.
     if "outlines" in episodes:
         episodes["outlines"] /= episodes["outlines"].median()
-    return {
-        "index": index_table(dataset, walks),
-        "frames": frames,
-        "episodes": episodes.merge(known, on="episode", validate="one_to_one"),
-    }
+    return {"frames": frames, "episodes": episodes.merge(known, on="episode", validate="one_to_one")}
 
 
 def frames_table(walks: list[Rows], measures: Measures) -> DataFrame:
@@ -57,8 +53,9 @@ def frames_table(walks: list[Rows], measures: Measures) -> DataFrame:
     return pd.DataFrame({"episode": [name for rows in walks for name in rows["episode"]], **values})
 
 
-def index_table(dataset: Dataset, walks: list[Rows]) -> DataFrame:
+def index_table(dataset: Dataset) -> DataFrame:
     """The index without its lists; `gap`, `changes` and `intrinsics_sound` say what is wrong with a row."""
+    walks = dataset.walks()
     table: DataFrame = dataset.index.select(
         [name for name in COLUMNS if name not in ("pose", "intrinsics")]
     ).to_pandas()

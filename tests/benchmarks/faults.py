@@ -32,7 +32,7 @@ from tasks.collect.spec import CollectPlan, SplitPlan
 from tasks.collect.tars import TarWriter
 from tasks.settings import home
 from tasks.store import Manifest
-from tasks.validate.examine import concluded, examine
+from tasks.validate.examine import concluded, examine, of_the_index
 from tasks.validate.measure import Measures, measure
 from tasks.validate.quality import Quality
 from tasks.validate.reading import Dataset, open_dataset
@@ -147,7 +147,7 @@ def look(folder: Path, plan: CollectPlan, workers: int) -> Clean:
     validated = meter.read()
     # Once more, for its measures: they are what all kinds have in common.
     measures = measure(dataset, Thresholds(), workers, lambda _: None)
-    quality, _ = concluded(dataset, Thresholds(), measures)
+    quality, _ = concluded(dataset, Thresholds(), measures, of_the_index(dataset, Thresholds()))
     whole = read_collection(folder / "dataset", plan.model_dump(mode="json"))
     return Clean(dataset, whole, measures, quality, cost, validated)
 
@@ -216,7 +216,7 @@ def tried(folder: Path, clean: Clean, plan: CollectPlan, kinds: list[str], share
         part = dataclasses.replace(dataset, index=dataset.index.filter(chosen))
         measures = without(clean.measures, names)
         measures.add(measure(part, Thresholds(), 1, lambda _: None))
-        quality, _ = concluded(dataset, Thresholds(), measures)
+        quality, _ = concluded(dataset, Thresholds(), measures, of_the_index(dataset, Thresholds()))
     rows = [row_of(kind, {victim.episode for victim in some}, quality) for kind, some in victims.items()]
     return rows, sorted(quality.rejected.keys() - names - clean.quality.rejected.keys())
 
