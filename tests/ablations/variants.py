@@ -84,8 +84,7 @@ def variants(parent: str) -> list[Variant]:
     """All variants of a parent; the parents themselves, one a seed, come first."""
     whole = [Variant(parent, "seed", f"seed {seed}", seed=seed) for seed in SEEDS]
     rest = (*samplers(parent), *without_losses(parent), *without_parts(parent), *attentions(parent))
-    muon = Variant(parent, "optimizer", "by Muon", optimizer="muon")
-    return [*whole, *rest, *schedules(parent), muon]
+    return [*whole, *rest, *schedules(parent), by_other(parent)]
 
 
 def samplers(parent: str) -> list[Variant]:
@@ -145,6 +144,13 @@ def schedules(parent: str) -> list[Variant]:
         Variant(parent, "schedule", "two halves", halves=True),
         Variant(parent, "schedule", "two halves, adaptive", halves=True, adaptive=True),
     ]
+
+
+def by_other(parent: str) -> Variant:
+    """The same network trained by the optimizer that the parent does not take."""
+    own = load_preset(PARENTS[parent]).training.finetune.optimizer
+    other, name = ("muon", "Muon") if own == "adamw" else ("adamw", "AdamW")
+    return Variant(parent, "optimizer", f"by {name}", optimizer=other)
 
 
 def data_sizes(parent: str) -> list[Variant]:

@@ -17,6 +17,8 @@ import filelock
 import psutil
 import pytest
 
+from flows.launch.settings import LaunchSettings
+from flows.pools import pool_of
 from infra.local import http as loopback_http
 from infra.local.flow_runs import RUN_MARK
 from infra.local.planning import SERVICES
@@ -168,7 +170,9 @@ def start_flow_run(stack: LocalStack, seconds: float) -> str:
     api = stack.settings()["PREFECT_API_URL"]
     flow = loopback_http.post(f"{api}/flows/", {"name": "sleeping"})
     source = {"path": str(Path(__file__).parent), "entrypoint": "sleeping_flow.py:sleeping", "work_pool_name": "local"}
-    deployment = loopback_http.post(f"{api}/deployments/", {"name": "asleep", "flow_id": flow["id"], **source})
+    # As all flow runs here: one that spoke through a pipe to its worker would die with that at its next word.
+    own = {"job_variables": dict(pool_of(LaunchSettings(), stack.home).job_variables)}
+    deployment = loopback_http.post(f"{api}/deployments/", {"name": "asleep", "flow_id": flow["id"], **source, **own})
     order = {"parameters": {"seconds": seconds}}
     return str(loopback_http.post(f"{api}/deployments/{deployment['id']}/create_flow_run", order)["id"])
 
