@@ -20,7 +20,10 @@ def export() -> None:
 @click.option("--fps", default=10, show_default=True, type=click.IntRange(1, 240), help="Steps of a walk in a second.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(SPLITS), help="Repeatable.  [default: all of them]")
 def lerobot(dataset: str, out: Path, fps: int, splits: tuple[str, ...]) -> None:
-    """Write DATASET (folder, id, or `validate`/`collect` for that stage's latest) as a LeRobot v3.0 dataset."""
+    """Write DATASET as a LeRobot v3.0 dataset.
+
+    DATASET: a folder, an id, or `validate`/`collect` for that stage's latest outcome.
+    """
     from tasks.export.lerobot import export_lerobot
     from tasks.progress import open_progress
     from tasks.view.source import open_source

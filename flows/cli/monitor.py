@@ -26,7 +26,10 @@ def monitor() -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Replay: print all decisions, not those alone that start work.")
 def simulate(history: Path | None, seeds: int | None, preset: str, noise: float, everything: bool) -> int:
-    """Replay HISTORY (Parquet, a row an event) through the trigger, or run it over synthetic histories."""
+    """Replay events through the trigger, recorded or synthetic.
+
+    HISTORY: a Parquet file with a row an event, as `monitor history` writes it; in its place, --seeds.
+    """
     from tasks.errors import UsageError
     from tasks.preset import load_preset
 
@@ -60,10 +63,13 @@ def _counted(decisions: list[Decision]) -> dict[str, int]:
 
 
 @monitor.command()
-@click.option("--number", type=click.IntRange(0), help="Number of the decision; the last one where none is given.")
+@click.option("--number", type=click.IntRange(0), help="Number of the decision.  [default: the last]")
 @click.option("--last", type=click.IntRange(1), help="List so many of the last decisions, one a line.")
 def explain(number: int | None, last: int | None) -> None:
-    """Say why the trigger did or did not fire, from the decisions in the store."""
+    """Say why the trigger did or did not fire.
+
+    Read from the decisions in the store: the last one, or the one of --number.
+    """
     from itertools import islice
 
     from tasks.errors import UsageError
@@ -85,7 +91,10 @@ def explain(number: int | None, last: int | None) -> None:
 @monitor.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def history(path: Path) -> None:
-    """Write all events that the trigger has heard to PATH (Parquet), for `simulate`."""
+    """Write the events that the trigger has heard to PATH.
+
+    A Parquet file with a row an event, which `monitor simulate` replays.
+    """
     from tasks.errors import UsageError
     from tasks.monitor.history import write_history
 

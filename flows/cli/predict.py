@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.cli.view import DATASET
 from tasks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--video", type=FILE, help="The video; its last frame is the view now.")
 @click.option("--batch", is_flag=True, help="Several videos: a folder each inside --out.")
 @click.option("--episode", help="A recorded episode in place of a video, with its depth, poses and truth.")
-@click.option("--dataset", help="Of the episode: a folder or an id.  [default: the latest that was made]")
+@click.option("--dataset", help=f"Where the episode is. {DATASET}")
 @click.option("--instruction", help="Where to go, in words; an episode has its own.")
 @click.option("--algorithm", type=click.Choice(["enhanced", "quality", "fast", "uniform"]), help="Keyframe sampler.")
 @click.option("--keyframes", type=int, help="How many.  [default: as many as the model takes]")

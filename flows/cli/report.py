@@ -19,7 +19,10 @@ def report() -> None:
 @click.option("--keyframes", default=6, show_default=True, type=click.IntRange(1), help="Uniform keyframes of a view.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def labels(dataset: str, views: int, keyframes: int, as_json: bool) -> None:
-    """Labels by stratum of DATASET (a folder, an id, or `validate`/`collect` for that stage's latest)."""
+    """Print the label statistics of DATASET by stratum.
+
+    DATASET: a folder, an id, or `validate`/`collect` for that stage's latest outcome.
+    """
     from tasks.collect.label_report import as_table, label_report
     from tasks.view.source import open_source
 
@@ -31,7 +34,10 @@ def labels(dataset: str, views: int, keyframes: int, as_json: bool) -> None:
 @click.option("--rooms", nargs=2, type=click.IntRange(4, 20), default=(4, 20), show_default=True, help="Fewest, most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def variety(buildings: int, rooms: tuple[int, int], as_json: bool) -> None:
-    """How much procedural buildings differ: rooms, areas, objects, surfaces."""
+    """Print how much procedural buildings differ.
+
+    Counted are rooms, areas, objects and surfaces.
+    """
     from tasks.collect.variety import as_table
     from tasks.collect.variety import variety as counted
 

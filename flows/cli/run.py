@@ -10,7 +10,7 @@ from flows.cli.submit import NAMES, NIGHTLY
 
 
 @click.command()
-@click.argument("name", type=click.Choice([str(name) for name in NAMES]))
+@click.argument("name", type=click.Choice([str(name) for name in NAMES]), metavar="NAME")
 @click.option("--preset", default="tiny", show_default=True, help="Name of a preset, or the path of a YAML file.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed; for a night its date where none is given.")
 @click.option("--force", is_flag=True, help="Do the work even where its outcome is known.")
@@ -23,7 +23,11 @@ from flows.cli.submit import NAMES, NIGHTLY
 )
 @click.option("--watch", is_flag=True, help="Stay, show the progress, and leave with the run's outcome.")
 def run(name: str, preset: str, seed: int | None, force: bool, settings: tuple[str, ...], watch: bool) -> None:
-    """Submit NAME, the whole night, one stage or the monitor, to the worker."""
+    """Submit NAME to the worker.
+
+    NAME: `nightly` (the whole night), `monitor` (does the newest data call for a retraining?), or one stage: `collect`,
+    `validate`, `geometry`, `pretrain`, `finetune`, `joint`, `evaluate`, `promote`.
+    """
     launch(name, preset, seed, force, settings, watch)
 
 
@@ -53,7 +57,7 @@ def launch(name: str, preset: str, seed: int | None, force: bool, settings: tupl
     help="Where flow runs and stages run: as processes, containers or pods; else $BACKSIGHT_PROFILE, else local.",
 )
 def deploy(profile: str | None) -> None:
-    """Register the deployments (one a stage, and the night with its schedule) with the server."""
+    """Register the deployments with the server: one a stage, the night and the monitor with their schedules."""
     from flows.cli.prefect_client import require_answer, use_prefect
 
     require_answer(use_prefect())

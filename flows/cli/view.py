@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+DATASET = "Folder, id, or `validate`/`collect`: that stage's latest.  [default: validate, else collect]"
+
 
 @click.command()
 @click.argument("episode", required=False)
-@click.option("--dataset", help="Folder, id, or `validate`/`collect` for the latest of that stage.  [default: latest]")
+@click.option("--dataset", help=DATASET)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder to write to.")
 @click.option("--keyframes", default=6, show_default=True, type=click.IntRange(1, 32), help="Keyframes of the truths.")
 @click.option("--no-recording", is_flag=True, help="Write the contact sheet alone.")
@@ -46,7 +48,10 @@ def view(episode: str | None, dataset: str | None, out: Path, keyframes: int, no
 @click.option("--rooms", nargs=2, type=int, default=(4, 10), show_default=True, help="Fewest and most rooms.")
 @click.option("--views", default=0, show_default=True, type=click.IntRange(0, 64), help="Pictures of rooms to add.")
 def scene(building: str, out: Path | None, rooms: tuple[int, int], views: int) -> None:
-    """Draw the plan of BUILDING: a seed, or the file of a scene (a GLB, or a stage config that was exported)."""
+    """Draw the plan of BUILDING, and views into its rooms.
+
+    BUILDING: a home's seed (`7`), `h7` for a hall, `d7` for two floors, or a file: a GLB, or a stage config.
+    """
     from tasks.view.building import building_sheet, room_views
     from tasks.view.scene import scene_of
 

@@ -22,20 +22,21 @@ class Scene:
 
 
 def scene_of(building: str, rooms: tuple[int, int], render: bool) -> Scene:
-    """The building of a seed (`7`, `b7`) or of a scene file. The plan of a seed needs no renderer.
+    """The building of a seed (`7` or `b7` a home, `h7` a hall, `d7` two floors) or of a scene file.
+
+    The plan of a seed needs no renderer. `rooms`: fewest and most of a building that is made.
+
 
     Raises UsageError for what is neither.
     """
     if not ROOMS[0] <= rooms[0] <= rooms[1] <= ROOMS[1]:
         raise UsageError(f"--rooms {rooms[0]} {rooms[1]} must be ordered and lie within {ROOMS[0]}..{ROOMS[1]}.")
-    seed = building.removeprefix("b")
-    name = f"b{seed}" if seed.isdigit() else building
-    if seed.isdigit() and not render:
-        from tasks.collect.embedded.building import build
+    from tasks.collect.embedded.imported import is_file
+    from tasks.collect.embedded.simulator import EmbeddedSimulator, building_of, scene_id
 
-        return Scene(name, build(int(seed), rooms).graph, None)
-    from tasks.collect.embedded.simulator import EmbeddedSimulator
-
+    name = scene_id(int(building)) if building.isdigit() else building
+    if not render and not is_file(name):
+        return Scene(name, building_of(name, rooms).graph, None)
     simulator = EmbeddedSimulator(rooms)
     simulator.load(name)
     return Scene(Path(name).name, simulator.graph, simulator if render else None)

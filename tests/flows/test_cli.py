@@ -11,6 +11,7 @@ import click
 import pytest
 
 import flows.cli as cli
+from flows.cli.submit import NAMES
 from tasks.errors import DataError, UsageError
 
 
@@ -20,6 +21,10 @@ def failing_command(error: BaseException) -> click.Command:
         raise error
 
     return fail
+
+
+def command_of(name: str) -> click.Command | None:
+    return cli.root.get_command(click.Context(cli.root), name)
 
 
 FailWith = Callable[[BaseException], None]
@@ -83,8 +88,19 @@ def test_help_lists_every_command_without_importing_one(capsys: Capture) -> None
 
 
 def test_every_entry_of_the_table_is_a_command() -> None:
-    context = click.Context(cli.root)
-    assert all(isinstance(cli.root.get_command(context, name), click.Command) for name in cli.COMMANDS)
+    assert all(isinstance(command_of(name), click.Command) for name in cli.COMMANDS)
+
+
+def test_help_says_what_can_be_run(capsys: Capture) -> None:
+    assert cli.invoke(["run", "--help"]) == 0
+    page = capsys.readouterr().out
+    assert "run [OPTIONS] NAME" in page and all(f"`{name}`" in page for name in NAMES)
+
+
+@pytest.mark.parametrize("group", [n for n in cli.COMMANDS if isinstance(command_of(n), click.Group)])
+def test_no_line_of_a_groups_help_is_cut_off(capsys: Capture, group: str) -> None:
+    assert cli.invoke([group, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.split("Commands:")[1]
 
 
 def test_importing_the_command_loads_neither_torch_nor_prefect() -> None:

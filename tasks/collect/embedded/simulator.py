@@ -1,6 +1,6 @@
 """The embedded simulator: procedural buildings behind the `Simulator` interface.
 
-Scene ids are `b<seed>` (a home) or `h<seed>` (a hall), or the path of a GLB or a stage config.
+Scene ids are `b<seed>` (a home), `h<seed>` (a hall) or `d<seed>` (two floors), or the path of a GLB or a stage config.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tasks.collect.camera import Camera
 from tasks.collect.embedded.building import Building, build
 from tasks.collect.embedded.floors import Grid, grid_of
 from tasks.collect.embedded.imported import SceneFiles, is_file, read_scene
-from tasks.collect.embedded.kinds import BY_LETTER
+from tasks.collect.embedded.kinds import BY_LETTER, KINDS
 from tasks.collect.embedded.rays import RayRenderer
 from tasks.collect.embedded.renderer import NoDevice, Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
@@ -33,7 +33,11 @@ def building_of(scene: str, rooms: tuple[int, int]) -> Building:
     """The building that a scene id names. Raises UsageError for other names."""
     kind, seed = BY_LETTER.get(scene[:1]), scene[1:]
     if kind is None or not seed.isdigit():
-        raise UsageError(f"{scene!r} is no scene of the embedded simulator: name b<seed> (like b17) or a stage config.")
+        known = ", ".join(f"{kind.letter}17 ({name})" for name, kind in KINDS.items())
+        raise UsageError(
+            f"{scene!r} is no scene of the embedded simulator: name a seed's building, such as {known}, "
+            "or the path of a GLB or a stage config."
+        )
     return build(int(seed), rooms, kind)
 
 

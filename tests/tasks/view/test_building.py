@@ -15,14 +15,15 @@ from tasks.view.building import building_sheet, facts, floors_of, spread_out
 Capture = pytest.CaptureFixture[str]
 
 
-def test_a_plan_needs_no_renderer(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("building", ["7", "h7", "d7"])
+def test_a_plan_needs_no_renderer(building: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import moderngl
 
     def missing(**_: object) -> None:
         raise AssertionError("a plan opened a renderer")
 
     monkeypatch.setattr(moderngl, "create_standalone_context", missing)
-    assert cli.invoke(["scene", "7", "--rooms", "4", "5", "--out", str(tmp_path / "plan.png")]) == 0
+    assert cli.invoke(["scene", building, "--rooms", "4", "5", "--out", str(tmp_path / "plan.png")]) == 0
     assert np.asarray(Image.open(tmp_path / "plan.png")).std() > 20
 
 
