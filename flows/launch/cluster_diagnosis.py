@@ -14,12 +14,17 @@ from flows.launch.resources import StageResources
 
 SOON, PULL_PATIENCE = 5.0, 40.0
 """Seconds: a reason that comes and goes by itself is not told before; an image that cannot be had is given up after."""
+SLOW = 30.0
+"""Seconds in which a container is to start: of a registry that does not answer kubelet says nothing for minutes."""
 LOST_PATIENCE = 60.0
 """Seconds beyond its grace that a pod on a silent node has before it counts as lost."""
 
 NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
 NEVER_AN_IMAGE = ("InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+STARTING = ("ContainerCreating", "PodInitializing")
+NOT_MADE = ("FailedCreate", "JobCreationFailed", "HeadlessServiceCreationFailed")
+"""How the controllers of Jobs and of JobSets say that the API refuses what they are to make."""
 OF_A_JOBSET = ("FailedJobs", "FailJobSetFailurePolicyAction", "ReachedMaxRestarts")
 LOST = ("DeletionByTaintManager", "DeletionByPodGC", "NodeLost")
 
@@ -40,6 +45,8 @@ class Circumstances:
     now: float
     queue_says: str | None = None
     """Kueue's own account, where it has one."""
+    underway: bool = False
+    """Whether some of its pods work or have worked already, and need not wait for the others."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ def obstacle(c: Circumstances) -> Obstacle | None:
         return refused
     unscheduled = next((p.unscheduled for p in c.pods if p.unscheduled and p.phase == "Pending"), None)
     if unscheduled and c.age > SOON:
-        return Obstacle(Cause.UNSCHEDULABLE, _no_room(c, unscheduled))
+        patience = math.inf if c.underway else None  # one share after the other is slow, and no reason to end them
+        return Obstacle(Cause.UNSCHEDULABLE, _no_room(c, unscheduled), patience)
     if c.job.suspended and c.age > SOON:
         said = f": {c.queue_says}" if c.queue_says else ""
         queue = c.resources.queue or "its queue"
@@ -77,7 +85,7 @@ def obstacle(c: Circumstances) -> Obstacle | None:
             "install JobSet's controller, or set BACKSIGHT_LAUNCH_JOBSET=never.",
             patience=25.0,
         )
-    return None
+    return _slow(c)
 
 
 def _container(c: Circumstances, pod: Pod) -> Obstacle | None:
@@ -102,10 +110,30 @@ def _container(c: Circumstances, pod: Pod) -> Obstacle | None:
     return None
 
 
+def _slow(c: Circumstances) -> Obstacle | None:
+    """A container that is long in starting. Its image may be large: waiting can help, so it is told and no more."""
+    starting = [pod for pod in c.pods if pod.waiting and pod.waiting.reason in STARTING]
+    slow = next((pod for pod in starting if c.now - pod.created > SLOW), None)
+    if slow is None:
+        return None
+    what = f"fetches the image {c.image}" if slow.mounted else f"prepares its volumes and the image {c.image}"
+    return Obstacle(
+        Cause.IMAGE,
+        f"The container of {c.stage} is long in starting: the node {slow.node or 'of its pod'} {what}; "
+        "where that does not end, see whether the nodes reach the image's registry.",
+        patience=math.inf,
+    )
+
+
 def _unmounted(c: Circumstances) -> Obstacle | None:
-    """A Secret or ConfigMap that a volume names but nobody has made: kubelet says so in events alone."""
+    """A Secret or ConfigMap that a volume names but nobody has made: kubelet says so in events alone.
+
+    The events stay when the mount has come about at the second try, while a large image is fetched.
+    """
     told = next((w for w in reversed(c.warnings) if w.reason == "FailedMount"), None)
     if told is None or c.age <= SOON or any(pod.running for pod in c.pods):
+        return None
+    if c.pods and all(pod.mounted for pod in c.pods):
         return None
     return Obstacle(
         Cause.REFUSED, f"The pod of {c.stage} lacks something that it mounts: {short(told.message)}", PULL_PATIENCE
@@ -113,8 +141,8 @@ def _unmounted(c: Circumstances) -> Obstacle | None:
 
 
 def _refused(c: Circumstances) -> Obstacle | None:
-    """A pod that the API does not let the controller make: it tries for ever, and says so in events alone."""
-    told = next((w for w in reversed(c.warnings) if w.reason == "FailedCreate"), None)
+    """What the API does not let the controller make: it tries for ever, and says so in events alone."""
+    told = next((w for w in reversed(c.warnings) if w.reason in NOT_MADE), None)
     if told is None or c.pods:
         return None
     message = short(told.message)

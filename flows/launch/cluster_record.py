@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.launch.contract import Ending, Handle
 from flows.launch.manifests import ATTEMPT_LABEL, GROUP, JOB_LABEL, OWNER_LABEL, STAGE_LABEL, Attempt
+from flows.launch.pods import seconds
 from flows.launch.resources import StageResources
 from flows.launch.results import ending_of
 from tasks.stage import key_of
@@ -41,6 +42,11 @@ class Record:
     def uid(self) -> str:
         """By which the cluster knows what belongs to it."""
         return str(self.object["metadata"].get("uid") or "")
+
+    @property
+    def made(self) -> float:
+        """Unix time at which it came to be, by the cluster's clock."""
+        return seconds(self.object["metadata"].get("creationTimestamp")) or 0.0
 
     @property
     def labels(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -174,10 +175,11 @@ class KubernetesLauncher:
                 resources=record.resources,
                 job=facts,
                 pods=[p for p in pods if not p.left],
-                warnings=read_events(self.cluster.list(api.EVENTS, {}, "type=Warning"), names),
+                warnings=read_events(self.cluster.list(api.EVENTS, {}, "type=Warning"), names, record.made),
                 age=self.clock() - record.started,
                 now=self.clock(),
                 queue_says=self._queue_says(record) if facts.suspended else None,
+                underway=not record.resources.gang and any(p.running or (p.left and not p.failed) for p in pods),
             )
         )
 
@@ -197,9 +199,12 @@ class KubernetesLauncher:
 
     def _hopeless(self, hindrance: Obstacle) -> bool:
         """Whether the same kind of hindrance has lasted for longer than it may."""
+        limit = self.patience if hindrance.patience is None else hindrance.patience
+        if limit == math.inf:
+            self._seen = {}  # what may last does not shorten the time of what follows it
+            return False
         since = self._seen.get(hindrance.cause, self.clock())
         self._seen = {hindrance.cause: since}
-        limit = self.patience if hindrance.patience is None else hindrance.patience
         return self.clock() - since >= limit
 
     def _ending(self, record: Record, job: Object | None = None, pods: list[Pod] | None = None) -> Ending | None:

@@ -44,6 +44,8 @@ class Pod:
     """Why no node takes it."""
     waiting: Told | None = None
     """Why its container does not start."""
+    mounted: bool = False
+    """Whether all that it mounts is there: kubelet fetches the image after that."""
     running: bool = False
     left: Left | None = None
     disrupted: Told | None = None
@@ -93,6 +95,7 @@ def read_pod(pod: Mapping[str, Any]) -> Pod:
         node=spec.get("nodeName"),
         unscheduled=_told(conditions.get("PodScheduled"), "False"),
         waiting=_waiting(state.get("waiting")),
+        mounted=conditions.get("PodReadyToStartContainers", {}).get("status") == "True",
         running="running" in state,
         left=_left(state.get("terminated")),
         disrupted=_disruption(conditions.get("DisruptionTarget"), status),
@@ -117,12 +120,18 @@ def read_job(job: Mapping[str, Any]) -> JobFacts:
     )
 
 
-def read_events(events: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[Told]:
-    """Warnings about objects of these names, the latest last."""
+def read_events(events: Iterable[Mapping[str, Any]], names: Iterable[str], since: float = 0.0) -> list[Told]:
+    """Warnings about objects of these names, the latest last. Older ones tell of an earlier object of the name."""
     wanted = set(names)
-    about = [e for e in events if e.get("type") == "Warning" and (e.get("involvedObject") or {}).get("name") in wanted]
-    about.sort(key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
-    return [Told(str(e.get("reason") or ""), " ".join(str(e.get("message") or "").split())) for e in about]
+    about = [
+        (said, e)
+        for e in events
+        if e.get("type") == "Warning"
+        and (e.get("involvedObject") or {}).get("name") in wanted
+        and (said := seconds(e.get("lastTimestamp") or e.get("eventTime")) or since) >= since
+    ]
+    about.sort(key=lambda told: told[0])
+    return [Told(str(e.get("reason") or ""), " ".join(str(e.get("message") or "").split())) for _, e in about]
 
 
 def seconds(stamp: str | None) -> float | None:

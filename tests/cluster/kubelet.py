@@ -58,7 +58,7 @@ class Kubelet:
 
     async def _admit(self, pod: dict[str, Any]) -> None:
         name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]
-        if int(container["resources"]["limits"].get("nvidia.com/gpu", 0)) > self.gpus:
+        if gpus_of(pod) > self.gpus - sum(gpus_of(self.api.one("pods", other)) for other in self.running):
             message = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."
             self.api.condition("pods", name, "PodScheduled", "Unschedulable", message, true=False)
         elif container["image"] in self.missing_images:
@@ -162,3 +162,9 @@ def _mapped(word: str, paths: dict[str, str]) -> str:
     return next(
         (word.replace(inside, outside, 1) for inside, outside in paths.items() if word.startswith(inside)), word
     )
+
+
+def gpus_of(pod: dict[str, Any] | None) -> int:
+    """How many GPUs a pod holds."""
+    limits = pod["spec"]["containers"][0]["resources"]["limits"] if pod else {}
+    return int(limits.get("nvidia.com/gpu", 0))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from flows.launch.cluster_diagnosis import LOST_PATIENCE, Circumstances, Obstacle, culprit, obstacle
+from flows.launch.cluster_diagnosis import LOST_PATIENCE, SLOW, Circumstances, Obstacle, culprit, obstacle
 from flows.launch.contract import Cause
-from flows.launch.pods import JobFacts, Left, Pod, Told, read_job, read_pod
+from flows.launch.pods import JobFacts, Left, Pod, Told, read_events, read_job, read_pod, seconds
 from flows.launch.resources import StageResources
 
 PENDING = Pod("p-0", 0, "Pending", 0.0)
@@ -24,7 +25,7 @@ def found(**changed: object) -> Obstacle | None:
 
 def test_a_pod_that_is_on_its_way_is_no_obstacle() -> None:
     assert found() is None
-    assert found(pods=[replace(PENDING, waiting=Told("ContainerCreating"))]) is None
+    assert found(pods=[replace(PENDING, waiting=Told("ContainerCreating"), created=990.0)]) is None
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,50 @@ def test_a_pod_that_is_on_its_way_is_no_obstacle() -> None:
 def test_each_obstacle_is_one_sentence(changed: dict[str, object], cause: Cause, said: str) -> None:
     told = found(**changed)
     assert told is not None and told.cause is cause and said in told.sentence and "\n" not in told.sentence
+
+
+@pytest.mark.parametrize("reason", ["JobCreationFailed", "HeadlessServiceCreationFailed"])
+def test_what_jobsets_controller_may_not_make_is_told_as_of_any_job(reason: str) -> None:
+    refused = Told(reason, 'job "x-node-0" creation failed with error: jobs.batch is forbidden: exceeded quota: tasks')
+    told = found(pods=[], warnings=[refused])
+    assert told is not None and told.cause is Cause.QUOTA and "exceeded quota: tasks" in told.sentence
+
+
+def test_a_mount_that_came_about_later_ends_nothing_while_the_image_is_fetched() -> None:
+    """Kubelet's first look often comes before the ConfigMap: the event stays for an hour."""
+    early = [Told("FailedMount", "failed to sync configmap cache: timed out waiting for the condition")]
+    pulling = replace(PENDING, waiting=Told("ContainerCreating"), mounted=True, created=995.0)
+    assert found(pods=[pulling], warnings=early) is None
+    lacking = found(pods=[pulling, replace(pulling, mounted=False)], warnings=early)
+    assert lacking is not None and lacking.cause is Cause.REFUSED
+
+
+def test_a_container_that_is_long_in_starting_is_told_and_waited_for() -> None:
+    """A registry behind a wall: kubelet has nothing to say for minutes, the flow's log has it within one."""
+    pod = replace(PENDING, node="n-1", waiting=Told("ContainerCreating"), mounted=True, created=1000.0 - SLOW - 1)
+    told = found(pods=[pod])
+    assert told is not None and told.patience == math.inf and "n-1 fetches the image c:1" in told.sentence
+
+
+def test_shares_wait_for_one_another_as_long_as_some_work() -> None:
+    waiting = replace(PENDING, unscheduled=Told("Unschedulable", "Insufficient nvidia.com/gpu"))
+    alone, beside = found(pods=[waiting]), found(pods=[waiting], underway=True)
+    assert alone is not None and alone.patience is None
+    assert beside is not None and beside.patience == math.inf and beside.sentence == alone.sentence
+
+
+def test_events_of_an_earlier_object_of_the_name_are_not_this_ones() -> None:
+    def event(reason: str, **at: str | None) -> dict[str, object]:
+        return {"type": "Warning", "involvedObject": {"name": "a-1"}, "reason": reason, **at}
+
+    told = [
+        event("New", lastTimestamp=None, eventTime="2026-11-23T10:00:30.250000Z"),
+        event("Old", lastTimestamp="2026-11-23T09:59:59Z"),
+        event("First", lastTimestamp="2026-11-23T10:00:00Z"),
+    ]
+    since = seconds("2026-11-23T10:00:00Z")
+    assert since is not None
+    assert [w.reason for w in read_events(told, ["a-1"], since)] == ["First", "New"]
 
 
 def test_a_pod_that_is_being_deleted_in_time_is_not_lost() -> None:

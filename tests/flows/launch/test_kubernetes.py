@@ -88,6 +88,13 @@ def test_a_full_cluster_is_waited_for(bench: ClusterBench, hasty: None) -> None:
     assert ending is not None and ending.state is JobState.SUCCEEDED
 
 
+def test_a_share_may_wait_longer_than_patience_for_the_place_of_another(bench: ClusterBench, hasty: None) -> None:
+    bench.cluster.node.gpus = 1
+    asked = act("import time; time.sleep(1.5); answer()", resources=shaped(gpus=1, pods=2))
+    reports, ending = ran(bench.launcher(patience=0.5), asked)
+    assert ending.state is JobState.SUCCEEDED and "Insufficient nvidia.com/gpu" in notices(reports)[0]
+
+
 def test_a_used_up_quota_of_pods(bench: ClusterBench, hasty: None) -> None:
     bench.cluster.controllers.quota = 'pods "x" is forbidden: exceeded quota: night, requested: cpu=1, limited: cpu=0'
     reports, ending = ran(bench.launcher(patience=0.4), act("answer()"))
