@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
 TRIES = 4
+LOG_SECONDS, LOG_TRIES = 10.0, 2
+"""A log comes from the pod's node through the API; a node that is lost keeps the API waiting for it."""
 BUSY = frozenset({429, 500, 502, 503, 504})
+NO_WEBHOOK = "failed calling webhook"
+"""Of an API that is well, but has to ask a webhook (JobSet's, Kueue's) that nobody serves."""
 CONFLICT, NOT_FOUND, FORBIDDEN, UNAUTHORIZED = 409, 404, 403, 401
 
 Object = dict[str, Any]
@@ -118,15 +122,21 @@ class ClusterApi:
             wish["gracePeriodSeconds"] = grace
         return self._ask("DELETE", self._address(kind, name), absent_ok=True, json=wish) is not None
 
-    def logs(self, pod: str, container: str, since: str | None = None, tail: int | None = None) -> str:
-        """What a container has written, each line after its time; empty where it has not started or is gone."""
+    def logs(self, pod: str, container: str, since: str | None = None, tail: int | None = None) -> str | None:
+        """What a container has written, each line after its time; empty where it has not started or is gone.
+
+        None where its node does not hand it out, which says nothing of the API itself.
+        """
         wanted = {"container": container, "timestamps": "true"}
         if since:
             wanted["sinceTime"] = since
         if tail:
             wanted["tailLines"] = str(tail)
         try:
-            answer = self._ask("GET", f"{self._address(PODS, pod)}/log", params=wanted, absent_ok=True)
+            address = f"{self._address(PODS, pod)}/log"
+            answer = self._ask("GET", address, absent_ok=True, tries=LOG_TRIES, params=wanted, timeout=LOG_SECONDS)
+        except Unreachable:
+            return None
         except Refused as refusal:
             if refusal.status == 400:  # "container is waiting to start", or its log was rotated away
                 return ""
@@ -148,20 +158,23 @@ class ClusterApi:
         address: str,
         absent_ok: bool = False,
         headers: Mapping[str, str] | None = None,
+        tries: int = TRIES,
         **options: Any,
     ) -> httpx.Response | None:
-        answer = self._answered(method, address, dict(headers or {}), options)
+        answer = self._answered(method, address, dict(headers or {}), tries, options)
         if answer.status_code == NOT_FOUND and absent_ok:
             return None
         if answer.is_success:
             return answer
         raise self._refusal(method, address, answer)
 
-    def _answered(self, method: str, address: str, headers: dict[str, str], options: dict[str, Any]) -> httpx.Response:
+    def _answered(
+        self, method: str, address: str, headers: dict[str, str], tries: int, options: dict[str, Any]
+    ) -> httpx.Response:
         import httpx
 
         wait, last = self.patience, ""
-        for attempt in range(TRIES):
+        for attempt in range(tries):
             if attempt:
                 self.sleep(wait)
                 wait *= 2
@@ -174,7 +187,9 @@ class ClusterApi:
                 continue
             if not _worth_another_try(answer):
                 return answer
-            last = f"it answered {answer.status_code}"
+            if attempt == tries - 1 and NO_WEBHOOK in answer.text:
+                return answer
+            last = f"it answered {answer.status_code}: {_told(answer)[1]}"
         raise Unreachable(
             f"The cluster at {self.connection.server} does not answer ({last}): correct {self.connection.source}, "
             "or wait until its API is back."
@@ -190,6 +205,9 @@ class ClusterApi:
             sentence = f"The quota of namespace {self.namespace} is used up: {message}"
         elif answer.status_code == FORBIDDEN:
             sentence = f"The cluster does not permit {what}: {message}"
+        elif NO_WEBHOOK in message:
+            sentence = f"The cluster cannot take {what}, for who is to check it does not answer ({message}): start the "
+            sentence += "controller that this webhook belongs to, or remove the webhook."
         elif answer.status_code == NOT_FOUND:
             sentence = f"The cluster has no place for {what} ({message}): is the namespace {self.namespace} there?"
         else:

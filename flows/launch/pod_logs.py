@@ -36,16 +36,25 @@ class PodLogs:
             at = self.turn % len(speaking)
             self.turn += LOGS_A_LOOK
             speaking = (speaking[at:] + speaking[:at])[:LOGS_A_LOOK]
+        silent: set[str | None] = set()
         for pod in speaking:
-            for line in self._new_lines(pod):
+            if pod.node in silent:
+                continue  # each of its pods would cost the same wait
+            lines = self._new_lines(pod)
+            if lines is None:
+                silent.add(pod.node)
+            for line in lines or ():
                 yield self._report(pod, line)
 
-    def _new_lines(self, pod: Pod) -> list[str]:
+    def _new_lines(self, pod: Pod) -> list[str] | None:
+        """None where the pod's node does not hand its log out; a later look may find it."""
         lines = self.read.setdefault(pod.name, TimedLines())
-        fresh = lines.new(self.cluster.logs(pod.name, CONTAINER, lines.since))
+        text = self.cluster.logs(pod.name, CONTAINER, lines.since)
+        if text is None:
+            return None
         if pod.left:
             self.drained.add(pod.name)
-        return [line for line in fresh if result_line(line) is None]
+        return [line for line in lines.new(text) if result_line(line) is None]
 
     def _report(self, pod: Pod, line: str) -> Report:
         report = parse(line)
@@ -56,5 +65,5 @@ class PodLogs:
 
 def last_lines(cluster: ClusterApi, pod: Pod) -> list[str]:
     """The end of a pod's log; where it is gone, what kubelet kept of it."""
-    lines = TimedLines().new(cluster.logs(pod.name, CONTAINER, tail=TAIL)) if pod.has_log else []
+    lines = TimedLines().new(cluster.logs(pod.name, CONTAINER, tail=TAIL) or "") if pod.has_log else []
     return lines or (pod.left.message if pod.left else "").splitlines()

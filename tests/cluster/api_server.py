@@ -89,6 +89,8 @@ class Emulator(kmock.KubernetesEmulator):
     denials: list[Denial] = attrs.field(factory=list)
     silent: bool = False
     """Whether it answers 503 to everything."""
+    node_lost: bool = False
+    """Whether the node that it has to ask for logs is out of reach."""
     rights: Rights | None = None
     """What may be asked of kinds; None = everything."""
 
@@ -111,6 +113,9 @@ class Emulator(kmock.KubernetesEmulator):
         return await super()._handle(request)
 
     def _log(self, request: Request) -> aiohttp.web.StreamResponse:
+        if self.node_lost:
+            said = 'Get "https://172.18.0.2:10250/containerLogs/x": dial tcp 172.18.0.2:10250: no route to host'
+            return aiohttp.web.json_response({"kind": "Status", "message": said, "code": 500}, status=500)
         lines = self.logs.get(request.name or "")
         if lines is None:
             return aiohttp.web.json_response({"message": "container is waiting to start"}, status=400)

@@ -121,6 +121,15 @@ def test_no_permission_in_the_namespace(bench: ClusterBench) -> None:
     assert bench.cluster.api.all("configmaps") == []
 
 
+def test_a_webhook_that_nobody_serves_is_not_a_silent_api(bench: ClusterBench) -> None:
+    """JobSet or Kueue applied, its controller not running: the API itself answers 500."""
+    said = 'failed calling webhook "mjobset.kb.io": no endpoints available for service "jobset-webhook-service"'
+    bench.cluster.deny("POST", "jobs", 500, "InternalError", said)
+    with pytest.raises(Refused, match=r"does not answer \(failed calling .*mjobset.*\): start the controller"):
+        bench.launcher().start(act("answer()"))
+    assert bench.cluster.api.all("configmaps") == []
+
+
 def test_unknown_credentials(bench: ClusterBench) -> None:
     bench.cluster.deny("GET", "configmaps", 401, "Unauthorized", "Unauthorized")
     with pytest.raises(Refused, match="renew the credentials in the test's cluster"):
@@ -179,7 +188,7 @@ def test_a_lost_node_is_named_and_its_pod_given_up(bench: ClusterBench, hasty: N
     handle = launcher.start(act(SLEEPS))
     lines = launcher.follow(handle)
     assert next(r for r in lines if isinstance(r, LogLine)) == LogLine("ready")
-    bench.cluster.node.lost = True
+    bench.cluster.node.lost = bench.cluster.api.emulator.node_lost = True
     pod = "act-1-1-0"
     bench.cluster.api.condition("pods", pod, "DisruptionTarget", "DeletionByTaintManager", "taint unreachable")
     bench.cluster.api.change("pods", pod, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}})
