@@ -11,6 +11,7 @@ scheme=http
 export RCLONE_CONFIG_S3_ENDPOINT="$scheme://$BACKSIGHT_S3_ENDPOINT"
 place="s3:$BACKSIGHT_S3_BUCKET/backups"
 keep=${BACKUP_KEEP_DAYS:-14}
+tmp=${TMPDIR:-/tmp}
 
 password_of() {
     printenv "$(echo "$1" | tr a-z A-Z)_PASSWORD"
@@ -19,21 +20,23 @@ password_of() {
 dump() {
     stamp=$(date -u +%Y%m%dT%H%M%SZ)
     for name in prefect mlflow; do
-        PGPASSWORD=$(password_of $name) pg_dump --username $name --format custom --file /tmp/$name.dump $name
-        pg_restore --list /tmp/$name.dump > /dev/null  # a dump that cannot be read is found now, not in the disaster
-        rclone copyto /tmp/$name.dump "$place/$name/$stamp.dump"
-        echo "$name: $(wc -c < /tmp/$name.dump) bytes in backups/$name/$stamp.dump"
-        rm /tmp/$name.dump
+        PGPASSWORD=$(password_of $name) pg_dump --username $name --format custom --file "$tmp/$name.dump" $name
+        pg_restore --list "$tmp/$name.dump" > /dev/null  # a dump that cannot be read is found now, not in the disaster
+        rclone copyto "$tmp/$name.dump" "$place/$name/$stamp.dump"
+        echo "$name: $(wc -c < "$tmp/$name.dump") bytes in backups/$name/$stamp.dump"
+        rm "$tmp/$name.dump"
     done
     rclone delete --min-age "${keep}d" "$place"
 }
 
 restore() {
     name=$1
-    rclone copyto "$place/$name/$2" /tmp/$name.dump
+    rclone copyto "$place/$name/$2" "$tmp/$name.dump"
+    # Extensions belong to the superuser, who made them with the database: its owner may not make them anew.
+    pg_restore --list "$tmp/$name.dump" | grep -v ' EXTENSION ' > "$tmp/$name.list"
     PGPASSWORD=$(password_of "$name") pg_restore --username "$name" --dbname "$name" --clean --if-exists \
-        --no-owner --single-transaction --exit-on-error /tmp/$name.dump
-    rm /tmp/$name.dump
+        --no-owner --single-transaction --exit-on-error --use-list "$tmp/$name.list" "$tmp/$name.dump"
+    rm "$tmp/$name.dump" "$tmp/$name.list"
     echo "$name: restored from $2"
 }
 
