@@ -1,4 +1,4 @@
-"""The simulator's border in float64 numpy: habitat's cameras to OpenCV's and back, intrinsics from a field of view.
+"""Geometry in float64 numpy, for what has no tensors: habitat's cameras to OpenCV's and back, motions and points.
 
 Habitat's camera looks along -z with y up; OpenCV's looks along +z with y down. Both name the same camera, so the
 world side of a pose stays as it is and only the camera's y and z axes turn round. Nothing here needs torch.
@@ -6,40 +6,17 @@ world side of a pose stays as it is and only the camera's y and z axes turn roun
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
+from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
-def intrinsics_from_hfov(hfov: float, width: int, height: int) -> Float:
-    """[3, 3] intrinsics in pixels of a camera with square pixels whose *horizontal* field of view is `hfov` degrees."""
-    focal = width / (2 * math.tan(math.radians(hfov) / 2))
-    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]], dtype=np.float64)
-
-
 def flip_camera(pose: Float) -> Float:
     """[..., 4, 4] pose (camera-to-world) from habitat's convention to OpenCV's, or back: it is its own inverse."""
     return np.asarray(pose) @ _FLIP
-
-
-def opencv_from_habitat(position: ArrayLike, rotation: ArrayLike) -> Float:
-    """[4, 4] OpenCV pose of a habitat sensor state: position [3] in metres, rotation [4] as xyzw."""
-    pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_quat(np.asarray(rotation)).as_matrix()
-    pose[:3, 3] = position
-    return flip_camera(pose)
-
-
-def habitat_from_opencv(pose: Float) -> tuple[Float, Float]:
-    """Position [3] and rotation [4] (xyzw, w >= 0) of the habitat sensor state of an OpenCV pose [4, 4]."""
-    habitat = flip_camera(pose)
-    return habitat[:3, 3].copy(), Rotation.from_matrix(habitat[:3, :3]).as_quat(canonical=True)
 
 
 def invert(pose: Float) -> Float:

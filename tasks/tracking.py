@@ -56,7 +56,7 @@ class TrackedRun(ABC):
         """Keep a file, or a folder's content, as an artifact under `folder`."""
 
     @abstractmethod
-    def dataset(self, id: ManifestId, context: str, profile: str = "") -> None:
+    def dataset(self, id: ManifestId, context: str) -> None:
         """Note an artefact of the store as an input of the run; `context` says what it was used for."""
 
     @abstractmethod
@@ -90,7 +90,7 @@ class NullRun(TrackedRun):
     def file(self, path: Path, folder: str | None = None) -> None:
         """Nothing is recorded."""
 
-    def dataset(self, id: ManifestId, context: str, profile: str = "") -> None:
+    def dataset(self, id: ManifestId, context: str) -> None:
         """Nothing is recorded."""
 
     def model(self, name: str, folder: Path, metrics: Mapping[str, float] | None = None) -> str | None:
@@ -146,13 +146,13 @@ class MlflowRun(TrackedRun):
             else:
                 self.client.log_artifact(self.id, str(path), folder)
 
-    def dataset(self, id: ManifestId, context: str, profile: str = "") -> None:
+    def dataset(self, id: ManifestId, context: str) -> None:
         """Note an artefact of the store as an input of the run; `context` says what it was used for."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         kind, _, digest = id.partition("/")
         # MLflow keeps 36 characters of a digest; the whole name stands in the source.
-        dataset = Dataset(name=kind, digest=digest[:36], source_type="backsight", source=id, profile=profile)
+        dataset = Dataset(name=kind, digest=digest[:36], source_type="backsight", source=id)
         with self._told():
             self.client.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 

@@ -11,7 +11,6 @@ from infra.policy.derive import KINDS
 from infra.policy.manifests import Manifest, title
 
 SCHEMAS = Path(__file__).parent / "schemas"
-OBJECT = "apis.meta.v1.ObjectMeta"
 
 
 def invalid(manifest: Manifest) -> list[str]:

@@ -35,25 +35,22 @@ def at_random(past: int, count: int, draw: Generator) -> NDArray[np.int64]:
     return np.sort(draw.choice(past, size=min(past, count), replace=False)).astype(np.int64)
 
 
-def evaluation_views(
-    dataset: WalkDataset, split: str, views: int, keyframes: int, seed: int, history: int | None = None
-) -> list[View]:
+def evaluation_views(dataset: WalkDataset, split: str, views: int, keyframes: int, seed: int) -> list[View]:
     """At most `views` current views spread evenly over a split's scenes and walks, with uniform keyframes.
 
-    A current view has at least `history` frames before it (default: `keyframes`, so that no slot is empty).
+    A current view has at least `keyframes` frames before it, so that no slot is empty.
     The same arguments give the same views. Raises `UsageError` where the split has no walk that is long enough.
     """
-    least = keyframes if history is None else history
-    walks = [w for w in _round_robin(dataset, split) if dataset.walks[w].stop - dataset.walks[w].start > least]
+    walks = [w for w in _round_robin(dataset, split) if dataset.walks[w].stop - dataset.walks[w].start > keyframes]
     if not walks:
-        raise UsageError(f"No walk of the split {split!r} is longer than {least} frames: ask for fewer keyframes.")
+        raise UsageError(f"No walk of the split {split!r} is longer than {keyframes} frames: ask for fewer keyframes.")
     chosen = []
     share, rest = divmod(views, len(walks))
     for place, index in enumerate(walks):
         walk = dataset.walks[index]
         draw = np.random.default_rng([seed, index])
         wanted = share + (place < rest)
-        for past in least + at_random(walk.stop - walk.start - least, wanted, draw):
+        for past in keyframes + at_random(walk.stop - walk.start - keyframes, wanted, draw):
             chosen.append((walk.start + int(past), tuple((walk.start + evenly(int(past), keyframes)).tolist())))
     return [View(current, keys, row) for row, (current, keys) in enumerate(sorted(chosen))]
 

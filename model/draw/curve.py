@@ -1,4 +1,4 @@
-"""The training curve: every loss term over the steps, the phases beside each other."""
+"""The training curve of a phase: every loss term over the steps."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ SMOOTH = 0.03
 """Width of the smoothing, as a share of the curve's length."""
 
 
-def training_curve(
-    history: Sequence[Mapping[str, float]], title: str = "", phases: Sequence[tuple[float, str]] = ()
-) -> Image.Image:
+def training_curve(history: Sequence[Mapping[str, float]], title: str = "") -> Image.Image:
     """The terms of `history` on a logarithmic scale, smoothed, `total` bold above its raw values.
 
-    Rows hold "step" and a value a term; a term may be missing from some rows. `phases` = (first step, name).
+    Rows hold "step" and a value a term; a term may be missing from some rows.
     """
     figure, axes = new_figure(9, 4.6)
     steps, values = series(history, TOTAL)
@@ -38,10 +36,7 @@ def training_curve(
         axes.plot(*drawn[name], color=colour, lw=1.4, ls="-" if number < 8 else "--", label=words(name))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    for start, name in phases:
-        axes.axvline(start, color=unit(RULE), lw=1.2, zorder=0)
-        axes.text(start, 1.01, f" {name}", transform=axes.get_xaxis_transform(), color=unit(FAINT), fontsize=9)
-    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=unit(INK), pad=22 if phases else 10)
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=unit(INK), pad=10)
     axes.set_xlabel("step", color=unit(FAINT))
     axes.grid(True, which="major", color=unit(RULE), lw=0.7)
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -2,7 +2,7 @@
 
 Off unless `adaptive.enabled`. `leave` says when a phase has nothing more to give; `adapt` changes the loss weights, the
 sampling weights of the strata and the learning rate of the phase that follows. Every change is bounded, and comes with
-its cause. The same history and quality give the same decisions, so a recorded history can be replayed.
+its cause. The same history and quality give the same decisions.
 """
 
 from __future__ import annotations
@@ -179,35 +179,6 @@ def applied(phase: PhaseConfig, changes: Sequence[Change]) -> PhaseConfig:
     return type(phase).model_validate(values)
 
 
-def collection_mix(
-    config: AdaptiveConfig, shares: Mapping[str, float], sampling: Mapping[str, float]
-) -> tuple[dict[str, float], tuple[Change, ...]]:
-    """Shares of the strata for the next collection: those that training draws more often are collected more often.
-
-    Shares keep their sum; each stays within the same bounds as the sampling weights.
-    """
-    if not config.enabled:
-        return dict(shares), ()
-    wanted = {name: share * bounded(sampling.get(name, 1.0), config.stratum) for name, share in shares.items()}
-    scale = sum(shares.values()) / sum(wanted.values()) if sum(wanted.values()) > 0 else 1.0
-    mix = {name: share * scale for name, share in wanted.items()}
-    changes = tuple(
-        Change(f"collect.strata.{name}", shares[name], share, f"training draws it {sampling.get(name, 1.0):.2f} times")
-        for name, share in mix.items()
-        if abs(share - shares[name]) > 1e-9
-    )
-    return mix, changes
-
-
 def bounded(value: float, bounds: tuple[float, float]) -> float:
     """The value, kept within bounds."""
     return min(max(value, bounds[0]), bounds[1])
-
-
-def replayed(config: AdaptiveConfig, history: History, steps: int) -> tuple[int, str] | None:
-    """At which step a recorded phase would have been left, and why; None = never."""
-    for count in range(1, len(history.steps) + 1):
-        start = type(history)(steps=history.steps[:count], loss=history.loss[:count])
-        if cause := leave(config, start, steps):
-            return history.steps[count - 1], cause
-    return None

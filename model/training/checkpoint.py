@@ -114,15 +114,11 @@ def read_config(files: CheckpointFiles) -> CheckpointConfig:
         raise DataError(f"{files.config} is no checkpoint's config of this program: train the model again.") from error
 
 
-def load_network(files: CheckpointFiles, expected: NetworkConfig | None = None) -> tuple[SpatialMLLM, Tokenizer]:
-    """The trained network in eval() on the CPU, with its tokenizer.
-
-    Raises `DataError` where the checkpoint is of another architecture than `expected`, naming what differs.
-    """
+def load_network(files: CheckpointFiles) -> tuple[SpatialMLLM, Tokenizer]:
+    """The trained network in eval() on the CPU, with its tokenizer. Raises `DataError` where a file is damaged."""
     from model.spatial_mllm import SpatialMLLM
 
     config = read_config(files)
-    check_architecture(config.network, expected or config.network)
     network = SpatialMLLM(config.network, config.tokens)
     load_weights(network, files)
     return network.eval(), Tokenizer.read(files.tokenizer)

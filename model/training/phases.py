@@ -16,7 +16,6 @@ class Phase:
     """One stage of training the network."""
 
     name: str
-    purpose: str
     goal: Goal
     """Whether the text is the walk's instruction, or a question about a thing in view."""
     terms: frozenset[str]
@@ -26,17 +25,14 @@ class Phase:
 EVERYTHING = frozenset(LOSSES)
 
 _PHASES = (
-    Phase(
-        "geometry", "camera, depth and points of the geometry encoders (VGGT's own training)", "path", GEOMETRY_TERMS
-    ),
-    Phase(
-        "pretrain",
-        "where is the thing that a question names; what other frames share with this one",
-        "thing",
-        EVERYTHING - {"turn"},
-    ),
-    Phase("finetune", "a heatmap for each keyframe, and the next waypoint of the instruction", "path", EVERYTHING),
-    Phase("joint", "all terms, end to end", "path", EVERYTHING),
+    # Camera, depth and points of the geometry encoders: VGGT's own training.
+    Phase("geometry", "path", GEOMETRY_TERMS),
+    # Where is the thing that a question names; what do other frames share with this one.
+    Phase("pretrain", "thing", EVERYTHING - {"turn"}),
+    # A heatmap for each keyframe, and the next waypoint of the instruction.
+    Phase("finetune", "path", EVERYTHING),
+    # All terms, end to end.
+    Phase("joint", "path", EVERYTHING),
 )
 
 PHASES: dict[str, Phase] = {phase.name: phase for phase in _PHASES}

@@ -36,11 +36,6 @@ def forward_of(heading: float) -> NDArray[np.float64]:
     return np.array([-np.sin(heading), -np.cos(heading)])
 
 
-def heading_towards(step: NDArray[np.float64]) -> float:
-    """Heading whose `forward_of` points along `step` ([2], x and z)."""
-    return float(np.arctan2(-step[0], -step[1]))
-
-
 def camera_pose(eye: NDArray[np.float64], heading: float, pitch: float) -> NDArray[np.float64]:
     """[4, 4] camera-to-world pose of an OpenCV camera at `eye` ([3], metres, y up).
 

@@ -94,7 +94,7 @@ def assemble(folder: Path, plan: CollectPlan, shards: list[Shard]) -> Summary:
     rows = sorted((row for report in reports for row in report.rows), key=lambda row: (row["episode"], row["frame"]))
     scenes = {scene["id"]: scene for report in reports for scene in report.scenes}
     unusable = {name: why for report in reports for name, why in report.unusable.items()}
-    summary = summarise(plan, reports, rows, scenes, unusable)
+    summary = summarise(plan, reports, rows, unusable)
     given_up = [name for report in reports for name in report.missing]
     judge(plan, summary, {visit.scene for shard in shards for visit in shard.visits}, given_up)
     write_index(folder / "index.parquet", rows)
@@ -117,11 +117,7 @@ def with_vocabulary(episodes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def summarise(
-    plan: CollectPlan,
-    reports: list[ShardReport],
-    rows: list[dict[str, Any]],
-    scenes: dict[str, Any],
-    unusable: dict[str, str],
+    plan: CollectPlan, reports: list[ShardReport], rows: list[dict[str, Any]], unusable: dict[str, str]
 ) -> Summary:
     """Count what was made."""
     rejected = sum((Counter(report.rejected) for report in reports), Counter[str]())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,14 +44,9 @@ def walk_episode(env: Any, agent: Agent) -> Score:
     )
 
 
-def walk_episodes(env: Any, agent: Agent, count: int, advance: Callable[[Score], None] | None = None) -> list[Score]:
+def walk_episodes(env: Any, agent: Agent, count: int) -> list[Score]:
     """The first `count` episodes, or all where there are fewer."""
-    scores = []
-    for _ in range(min(count, len(env.episodes))):
-        scores.append(walk_episode(env, agent))
-        if advance:
-            advance(scores[-1])
-    return scores
+    return [walk_episode(env, agent) for _ in range(min(count, len(env.episodes)))]
 
 
 def summary(scores: list[Score]) -> dict[str, float]:

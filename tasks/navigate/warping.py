@@ -47,10 +47,10 @@ class Warping:
         return float(np.exp(-self.metres / (len(self.reference) * self.threshold)))
 
 
-def spaced(path: Points, spacing: float = SPACING) -> Points:
-    """[m, 3] a path ([n, 3]) with a point at least every `spacing` metres, its own corners included."""
+def spaced(path: Points) -> Points:
+    """[m, 3] a path ([n, 3]) with a point at least every `SPACING` metres, its own corners included."""
     parts = [path[:1]]
     for a, b in pairwise(path):
-        count = max(1, int(np.ceil(np.linalg.norm(b - a) / spacing - 1e-9)))
+        count = max(1, int(np.ceil(np.linalg.norm(b - a) / SPACING - 1e-9)))
         parts.append(a + np.linspace(0, 1, count + 1)[1:, None] * (b - a))
     return np.concatenate(parts)

@@ -19,7 +19,7 @@ def fitted(paths: Sequence[Path]) -> dict[str, float]:
     if len(paths) > MOST_BOOKS:
         raise UsageError("Give one views.parquet, or two of the same views.")
     books = [read_scores(path) for path in paths]
-    logs = [np.log(view_means(book, book.systems[MODEL].kld, book.plan.valid)) for book in books]
+    logs = [np.log(view_means(book.systems[MODEL].kld, book.plan.valid)) for book in books]
     _, scene = np.unique(books[0].plan.scene, return_inverse=True)
     found = {"scenes": float(scene.max() + 1), "views": float(len(scene))}
     for number, (book, log) in enumerate(zip(books, logs, strict=True)):
@@ -35,7 +35,7 @@ def fitted(paths: Sequence[Path]) -> dict[str, float]:
     return found
 
 
-def view_means(book: ScoreBook, values: Floats, counted: np.ndarray) -> Floats:
+def view_means(values: Floats, counted: np.ndarray) -> Floats:
     """[V] mean over the counted keyframes, never 0."""
     sums = np.where(counted, values, 0.0).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     return np.asarray(np.maximum(sums, 1e-6))
@@ -44,7 +44,7 @@ def view_means(book: ScoreBook, values: Floats, counted: np.ndarray) -> Floats:
 def brier_share(book: ScoreBook, kld: Floats) -> float:
     """Mean squared error of visibility as a share of the mean KLD."""
     plan, none = book.plan, book.systems[MODEL].none
-    return float(view_means(book, (1 - none - plan.visible) ** 2, plan.valid & plan.certain).mean() / kld.mean())
+    return float(view_means((1 - none - plan.visible) ** 2, plan.valid & plan.certain).mean() / kld.mean())
 
 
 def components(values: Floats, scene: np.ndarray) -> tuple[float, float]:

@@ -68,11 +68,6 @@ def age(text: str) -> timedelta:
     return wanted
 
 
-def old_caches(objects: Mapping[str, Listed], cutoff: datetime) -> list[str]:
-    """Refs of the stage cache that were not used since `cutoff`."""
-    return sorted(key for key, item in objects.items() if key.startswith(CACHES) and item.modified < cutoff)
-
-
 def reachable(names: Mapping[ManifestId, Set[str]], roots: Iterable[ManifestId]) -> set[str]:
     """The roots, all that they name, all that these name, and so on: ids and digests."""
     found: set[str] = set()

@@ -118,10 +118,6 @@ class ManifestIndex:
         row = self.database.execute("select encoded from manifests where id = ?", (id,)).fetchone()
         return None if row is None else Manifest.model_validate_json(row[0])
 
-    def named_by(self, id: ManifestId) -> list[ManifestId]:
-        """Manifests that this one names."""
-        return [t for (t,) in self.database.execute("select target from edges where source = ? order by target", (id,))]
-
     def naming(self, id: ManifestId) -> list[ManifestId]:
         """Manifests that name this one."""
         return [s for (s,) in self.database.execute("select source from edges where target = ? order by source", (id,))]

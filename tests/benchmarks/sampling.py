@@ -10,10 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from model.draw.canvas import as_image, new_figure
+from model.draw.palette import FAINT, INK, RULE, keyframe_colour, unit
 from model.sampling import SAMPLERS, Past, create_sampler
 from model.sampling.enhanced import EnhancedSampler, Voxels
 from model.sampling.simple import pose_distances, translation_unit
@@ -35,8 +39,6 @@ def main(argv: list[str] | None = None) -> None:
     past = random_walk() if asked.video is None else video_past(asked.video, asked.model)
     speed, curves = greedy_speed(past), coverage(past)
     if asked.picture is not None:
-        from model.draw.coverage import coverage_curves
-
         title = "random cameras in a room" if asked.video is None else asked.video.name
         coverage_curves(curves, f"{past.count} candidates, {title}").save(asked.picture)
     print(json.dumps({"sampling": {**speed, "coverage": curves}}) if asked.json else written(speed, curves))
@@ -102,12 +104,12 @@ def eager_greedy(sampler: EnhancedSampler, voxels: Voxels, pose: np.ndarray, cou
     return picked
 
 
-def timed(work: object, repeats: int) -> tuple[float, list[int]]:
+def timed(work: Callable[[], list[int]], repeats: int) -> tuple[float, list[int]]:
     """Least processor time of `work`, and what it gave."""
     least, found = float("inf"), []
     for _ in range(repeats):
         started = time.process_time()
-        found = work()  # type: ignore[operator]
+        found = work()
         least = min(least, time.process_time() - started)
     return least, found
 
@@ -119,6 +121,25 @@ def coverage(past: Past) -> dict[str, list[float]]:
     return {
         name: [share(voxels, create_sampler(name).sample(past, count)) for count in counts] for name in SAMPLERS
     }  # fmt: skip
+
+
+def coverage_curves(curves: Mapping[str, Sequence[float]], title: str) -> Image.Image:
+    """Sampler -> share of the voxels covered by 1, 2, ... keyframes."""
+    figure, axes = new_figure(7.5, 4.2)
+    best_last = sorted(curves, key=lambda name: -curves[name][-1])
+    for number, name in enumerate(best_last):
+        counts = range(1, len(curves[name]) + 1)
+        axes.plot(counts, curves[name], color=unit(keyframe_colour(number)), lw=2, marker="o", ms=3.5, label=name)
+    axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=unit(INK))
+    axes.set_xlabel("keyframes", color=unit(FAINT))
+    axes.set_ylabel("share of the space seen", color=unit(FAINT))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.grid(True, color=unit(RULE), lw=0.7)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(colors=unit(FAINT), labelsize=9, length=0)
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=unit(INK))
+    return as_image(figure)
 
 
 def share(voxels: Voxels, picks: list[int]) -> float:

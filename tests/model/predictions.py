@@ -10,10 +10,9 @@ from torch import Tensor
 
 from model.batch import NO_TURN, Batch, Geometry, Prediction, Text, Views
 from model.geometry import encode_poses
-from model.geometry_numpy import intrinsics_from_hfov
 from model.labels import FuturePath, build_targets
 from model.losses.geometry import true_points
-from tests.model.rooms import depth_map, random_pose, random_room, views_of
+from tests.model.rooms import depth_map, random_pose, random_room, square_intrinsics, views_of
 
 SIDE, GRID, PATCHES, WIDTH = 24, 8, 4, 16
 CELLS = GRID * GRID + 1
@@ -24,7 +23,7 @@ def room_views(seed: int, keyframes: int) -> Views:
     draw = np.random.default_rng(seed)
     room = random_room(draw)
     poses = np.stack([random_pose(room, draw) for _ in range(keyframes + 1)])
-    intrinsics = intrinsics_from_hfov(90, SIDE, SIDE)
+    intrinsics = square_intrinsics(SIDE)
     return views_of(np.stack([depth_map(room, p, intrinsics, SIDE, SIDE) for p in poses]), poses, intrinsics)
 
 

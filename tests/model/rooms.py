@@ -64,10 +64,15 @@ def random_pose(room: Room, draw: np.random.Generator) -> Array:
             return camera_pose(position, draw.uniform(0, 2 * np.pi), draw.uniform(-0.35, 0.35))
 
 
-def square_intrinsics(side: int, hfov: float = 90.0) -> Array:
-    """[3, 3] of a square image."""
-    focal = side / 2 / np.tan(np.radians(hfov) / 2)
-    return np.array([[focal, 0, side / 2], [0, focal, side / 2], [0, 0, 1.0]])
+def pinhole(width: int, height: int, hfov: float = 90.0) -> Array:
+    """[3, 3] intrinsics in pixels of a camera with square pixels and a horizontal field of view in degrees."""
+    focal = width / 2 / np.tan(np.radians(hfov) / 2)
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+def square_intrinsics(side: int) -> Array:
+    """[3, 3] of a square image that shows 90 degrees."""
+    return pinhole(side, side)
 
 
 def camera_rays(pose: Array, intrinsics: Array, height: int, width: int) -> Array:

@@ -99,7 +99,7 @@ def test_a_curve_takes_gaps_zeros_and_nothing() -> None:
     rows = [{"step": float(s), "total": 2.0 / (s + 1), "heatmap": 1.0 / (s + 1)} for s in range(50)]
     gaps = [row | ({"goal": float("nan")} if row["step"] % 2 else {"goal": 0.0, "turn": 0.3}) for row in rows]
     for history in (rows, gaps, rows[:1], []):
-        image = training_curve(history, "Training", phases=[(0, "geometry"), (25, "joint")])
+        image = training_curve(history, "Training")
         assert image.width > 800 and image.height > 400
     assert holds(training_curve(rows), keyframe_colour(0))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from model import geometry, geometry_numpy
+from tests.model.rooms import pinhole
 
 coordinate = st.floats(-20, 20)
 quaternions = st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: math.hypot(*q) > 0.1)
@@ -56,7 +57,7 @@ def test_relative_pose_takes_points_from_source_to_target(target: torch.Tensor, 
 def test_projecting_what_was_unprojected_gives_the_pixel_centres(
     height: int, width: int, hfov: float, random: Random
 ) -> None:
-    intrinsics = torch.from_numpy(geometry_numpy.intrinsics_from_hfov(hfov, width, height))
+    intrinsics = torch.from_numpy(pinhole(width, height, hfov))
     generator = torch.Generator().manual_seed(random.randrange(1000))
     depth = torch.rand(height, width, dtype=torch.float64, generator=generator) + 0.1
     pixels, z = geometry.project(geometry.unproject(depth, intrinsics).flatten(0, 1), intrinsics)
@@ -65,7 +66,7 @@ def test_projecting_what_was_unprojected_gives_the_pixel_centres(
 
 
 def test_a_ninety_degree_view_reaches_as_far_sideways_as_ahead() -> None:
-    intrinsics = torch.from_numpy(geometry_numpy.intrinsics_from_hfov(90, 64, 48))
+    intrinsics = torch.from_numpy(pinhole(64, 48))
     corner = torch.tensor([[[2.0, 1.5, 2.0], [-2.0, 0.0, 2.0]]], dtype=torch.float64)
     pixels, _ = geometry.project(corner, intrinsics)
     assert torch.allclose(pixels, torch.tensor([[[64.0, 48.0], [0.0, 24.0]]], dtype=torch.float64))
@@ -73,28 +74,27 @@ def test_a_ninety_degree_view_reaches_as_far_sideways_as_ahead() -> None:
 
 def test_opencv_looks_where_habitat_looks() -> None:
     # Habitat's camera at rest looks along -z with y up; its picture's right is +x.
-    pose = geometry_numpy.opencv_from_habitat([1, 2, 3], [0, 0, 0, 1])
+    rest = pose_of((0, 0, 0, 1), (1, 2, 3)).numpy()
+    pose = geometry_numpy.flip_camera(rest)
     right, down, ahead = pose[:3, :3].T
     assert np.allclose((right, down, ahead), ([1, 0, 0], [0, -1, 0], [0, 0, -1]))
     assert np.allclose(pose[:3, 3], [1, 2, 3])
     # A turn to the left by a quarter about +y: it now looks along -x.
-    turned = geometry_numpy.opencv_from_habitat([0, 0, 0], [0, math.sin(math.pi / 4), 0, math.cos(math.pi / 4)])
-    assert np.allclose(turned[:3, 2], [-1, 0, 0])
+    left = pose_of((0, math.sin(math.pi / 4), 0, math.cos(math.pi / 4)), (0, 0, 0)).numpy()
+    assert np.allclose(geometry_numpy.flip_camera(left)[:3, 2], [-1, 0, 0])
 
 
-@given(quaternions, st.tuples(coordinate, coordinate, coordinate))
-def test_habitat_states_survive_the_border(quaternion: tuple[float, ...], position: tuple[float, ...]) -> None:
-    pose = geometry_numpy.opencv_from_habitat(position, quaternion)
-    assert np.linalg.det(pose[:3, :3]) == pytest.approx(1)
-    back, rotation = geometry_numpy.habitat_from_opencv(pose)
-    assert np.allclose(back, position)
-    assert np.allclose(Rotation.from_quat(rotation).as_matrix(), Rotation.from_quat(quaternion).as_matrix())
+@given(poses)
+def test_poses_survive_the_simulators_border(habitat: torch.Tensor) -> None:
+    opencv = geometry_numpy.flip_camera(habitat.numpy())
+    assert np.linalg.det(opencv[:3, :3]) == pytest.approx(1)
+    assert np.allclose(geometry_numpy.flip_camera(opencv), habitat)
 
 
 @given(st.lists(poses, min_size=2, max_size=4), st.floats(40, 110), st.sampled_from([0, -1]))
 def test_camera_encodings_undo(sequence: list[torch.Tensor], hfov: float, reference: int) -> None:
     pose = torch.stack(sequence)
-    intrinsics = torch.from_numpy(geometry_numpy.intrinsics_from_hfov(hfov, 32, 24)).expand(len(pose), 3, 3)
+    intrinsics = torch.from_numpy(pinhole(32, 24, hfov)).expand(len(pose), 3, 3)
     encoded = geometry.encode_poses(pose, intrinsics, 24, 32, reference)
     assert torch.allclose(encoded[reference, :7], torch.tensor([0, 0, 0, 0, 0, 0, 1.0], dtype=torch.float64), atol=1e-9)
     assert encoded[0, 8].item() == pytest.approx(math.radians(hfov))
@@ -105,7 +105,7 @@ def test_camera_encodings_undo(sequence: list[torch.Tensor], hfov: float, refere
 
 @given(poses)
 def test_numpy_and_torch_agree(pose: torch.Tensor) -> None:
-    intrinsics = geometry_numpy.intrinsics_from_hfov(80, 6, 4)
+    intrinsics = pinhole(6, 4, hfov=80)
     depth = np.arange(1.0, 25.0).reshape(4, 6)
     points = geometry.unproject(torch.from_numpy(depth), torch.from_numpy(intrinsics))
     assert np.allclose(geometry_numpy.unproject(depth, intrinsics), points)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from model.batch import Targets, Views
-from model.geometry_numpy import intrinsics_from_hfov
 from model.labels import CO_VISIBLE, build_targets, correspond, covisibility
 from tests.model import brute_labels
 from tests.model.rooms import (
@@ -20,6 +19,7 @@ from tests.model.rooms import (
     Room,
     camera_rays,
     depth_map,
+    pinhole,
     random_pose,
     random_room,
     seen_from,
@@ -34,7 +34,7 @@ def random_views(seed: int, views: int = 2, height: int = 24, width: int = 32, h
     draw = np.random.default_rng(seed)
     room = random_room(draw, boxes=6)
     poses = np.stack([random_pose(room, draw) for _ in range(views)])
-    intrinsics = intrinsics_from_hfov(hfov, width, height)
+    intrinsics = pinhole(width, height, hfov)
     return views_of(np.stack([depth_map(room, p, intrinsics, height, width) for p in poses]), poses, intrinsics)
 
 

@@ -35,7 +35,7 @@ def build_duplex(seed: int, rooms: tuple[int, int], kind: Kind) -> Building:
     for site, open_leaves in zip(sites, leaves, strict=True):
         fit_out(site, paintings, open_leaves)
     parts = [Quads.joined([*site.quads, site.solids.quads()]) for site in sites]
-    wells = [well_light(rng, stairs, plan, y) for plan, y in ((upper, 0.0), (upper, -stairs.rise))]
+    wells = [well_light(stairs, plan, y) for plan, y in ((upper, 0.0), (upper, -stairs.rise))]
     lights = [
         bake(quads, [*(room_light(site, i) for i in site.lived_in), well])
         for quads, site, well in zip(parts, sites, wells, strict=True)
@@ -114,7 +114,7 @@ def lamp(site: Site, stairs: Stairs, top: float) -> None:
     site.solids.place(parts, x, z, 0.0, number, room)
 
 
-def well_light(rng: np.random.Generator, stairs: Stairs, upper: FloorPlan, y: float) -> RoomLight:
+def well_light(stairs: Stairs, upper: FloorPlan, y: float) -> RoomLight:
     """Light of the well, seen from a floor whose own height is `-y` above the lower one."""
     inner, top = stairs.well.grown(-WALL / 2), stairs.rise + upper.height + y
     (x, z), third = inner.centre, inner.width / 3

@@ -142,7 +142,7 @@ def try_place(layout: Layout, suite: Suite, x: float, z: float, side: int, where
     if where == "floor":
         fits = layout.interior.holds(placed[0].footprint)
     else:
-        fits = stands(layout, suite, placed, side, where) and walkable(layout, [rect for rect, _, _ in bodies])
+        fits = stands(layout, placed, side, where) and walkable(layout, [rect for rect, _, _ in bodies])
     if fits:
         layout.taken += bodies
         layout.placed += placed
@@ -151,7 +151,7 @@ def try_place(layout: Layout, suite: Suite, x: float, z: float, side: int, where
     return fits
 
 
-def stands(layout: Layout, suite: Suite, placed: list[Placed], side: int, where: str) -> bool:
+def stands(layout: Layout, placed: list[Placed], side: int, where: str) -> bool:
     """Whether a suite lies in the room, clear of doors, of other things and (when tall) of windows behind it."""
     x, z = placed[0].x, placed[0].z
     rects = [p.footprint for p in placed if p.piece.floor]

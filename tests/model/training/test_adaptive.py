@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from model.losses import LOSSES, STRATA
-from model.training.adaptive import AdaptiveConfig, Quality, adapt, collection_mix, lagging, leave, plateau, replayed
+from model.training.adaptive import AdaptiveConfig, Quality, adapt, lagging, leave, plateau
 from model.training.config import PhaseConfig
 from model.training.history import History
 
@@ -27,27 +27,35 @@ def falling(count: int, end: float, noise: float = 0.0, seed: int = 0) -> list[f
     return (np.geomspace(1.0, end, count) * np.exp(noise * draw.normal(size=count))).tolist()
 
 
+def left_at(whole: History, steps: int) -> tuple[int, str] | None:
+    """At which step a phase with this history would have been left, and why; None = never."""
+    for count in range(1, len(whole.steps) + 1):
+        so_far = History(steps=whole.steps[:count], loss=whole.loss[:count])
+        if cause := leave(ON, so_far, steps):
+            return whole.steps[count - 1], cause
+    return None
+
+
 def test_off_means_off() -> None:
     flat = history([1.0] * 40, heatmap=[1.0] * 40, distinctness=falling(40, 0.1))
     assert adapt(AdaptiveConfig(), PHASE, flat, Quality({"loop": 0.1})) == (PHASE, ())
     assert leave(AdaptiveConfig(), flat, 400) is None
-    assert collection_mix(AdaptiveConfig(), {"loop": 1.0}, {"loop": 2.0}) == ({"loop": 1.0}, ())
     assert not PhaseConfig(steps=1, losses={"heatmap": 1.0}).adaptive.enabled
 
 
 def test_a_phase_is_left_on_a_plateau_and_not_while_it_learns() -> None:
     learns = history(falling(40, 0.1, noise=0.02))
-    assert replayed(ON, learns, 400) is None
+    assert left_at(learns, 400) is None
     rests = history(falling(20, 0.3) + [0.3] * 20)
-    step, cause = replayed(ON, rests, 400) or (0, "")
+    step, cause = left_at(rests, 400) or (0, "")
     assert 200 < step <= 330 and "the loss fell by" in cause
-    assert replayed(ON, rests, 4000) is None, "too early in the phase"
+    assert left_at(rests, 4000) is None, "too early in the phase"
 
 
 def test_noise_alone_is_no_reason_to_leave_and_too_few_records_none_either() -> None:
     assert plateau(ON, [1.0] * (2 * ON.window - 1)) is None
     noisy = [history(falling(40, 0.5, noise=0.2, seed=seed)) for seed in range(40)]
-    assert sum(replayed(ON, one, 400) is not None for one in noisy) <= 8
+    assert sum(left_at(one, 400) is not None for one in noisy) <= 8
 
 
 def test_terms_that_lag_gain_weight_within_bounds() -> None:
@@ -81,11 +89,6 @@ def test_a_loss_that_rose_lowers_the_rate() -> None:
     phase, changes = adapt(ON, PHASE, rose, Quality())
     assert phase.lr == pytest.approx(0.8 * PHASE.lr) and "rose by 20.00%" in changes[0].cause
     assert adapt(ON, PHASE, history([1.0] * 6 + [9.0] * 6), Quality())[0].lr == 0.5 * PHASE.lr
-
-
-def test_the_next_collection_follows_what_training_draws() -> None:
-    mix, changes = collection_mix(ON, {"forward": 0.5, "loop": 0.5}, {"loop": 3.0})
-    assert mix == {"forward": pytest.approx(1 / 3), "loop": pytest.approx(2 / 3)} and len(changes) == 2
 
 
 @pytest.mark.parametrize(

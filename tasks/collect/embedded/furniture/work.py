@@ -6,12 +6,12 @@ from tasks.collect.embedded.furniture.piece import DARK, METAL, WHITE, Maker, Pi
 from tasks.collect.embedded.materials import LAYER
 
 
-def table_top(m: Maker, category: str, w: float, h: float, d: float, colour: str = "") -> Piece:
+def table_top(m: Maker, category: str, w: float, h: float, d: float) -> Piece:
     """A rectangular top on four legs."""
     wood = m.wood()
     m.legs(w, d, h - 0.04, darker(wood, 0.92), 0.06)
     m.box(0, h - 0.04, 0, w, 0.04, d, wood, "wood")
-    return m.piece(category, (w, h, d), colour)
+    return m.piece(category, (w, h, d))
 
 
 def dining_table(m: Maker) -> Piece:
