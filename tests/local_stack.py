@@ -80,10 +80,15 @@ class LocalStack:
 
     def prefect(self, what: str, body: Mapping[str, Any]) -> Any:
         """What Prefect's API answers to a body posted to `what`, a path below its address."""
-        url = f"{self.settings()['PREFECT_API_URL']}/{what}"
-        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+        return ask(f"{self.settings()['PREFECT_API_URL']}/{what}", body)
+
+
+def ask(url: str, body: Mapping[str, Any] | None = None) -> Any:
+    """The JSON that an address answers with; a body is posted to it as JSON."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
 
 
 def flow_run_id(output: str) -> str:

@@ -25,6 +25,7 @@ from tasks.collect.spec import CollectPlan
 from tasks.collect.words import instruction_vocabulary, words
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.explain import explain
+from tasks.spec import canonical
 
 INDEX_COLUMNS = {
     "episode": "string", "frame": "int32", "shard": "string", "rgb_offset": "int64", "rgb_size": "int64",
@@ -101,7 +102,7 @@ def assemble(folder: Path, plan: CollectPlan, shards: list[Shard]) -> Summary:
     episodes = sorted((e for report in reports for e in report.episodes), key=lambda e: e["episode_id"])
     write_gzip(folder / "episodes.json.gz", with_vocabulary(episodes))
     ordered = [scenes[name] for name in sorted(scenes)]
-    (folder / "scenes.json").write_bytes(compact({"scenes": ordered}))
+    (folder / "scenes.json").write_bytes(canonical({"scenes": ordered}))
     return summary
 
 
@@ -162,14 +163,9 @@ def write_index(path: Path, rows: list[dict[str, Any]]) -> None:
     pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")
 
 
-def compact(value: Any) -> bytes:
-    """JSON bytes, the same for equal values."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
 def write_gzip(path: Path, value: Any) -> None:
     """Gzipped JSON without name and time in its header."""
-    path.write_bytes(gzip.compress(compact(value), compresslevel=6, mtime=0))
+    path.write_bytes(gzip.compress(canonical(value), compresslevel=6, mtime=0))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from tasks.evaluate import plots
 from tasks.evaluate.breakdown import Group, group, grouped
 from tasks.evaluate.record import BASELINE
 from tasks.evaluation import MODEL, Evaluation, Figures
-from tasks.report import ARROWS, NAMES, signed, walkers_table, written
+from tasks.report import ARROWS, NAMES, figure, signed, walkers_table, written
 from tasks.scores import ScoreBook
 from tasks.summary import METRICS
 
@@ -102,7 +102,7 @@ def metrics(evaluation: Evaluation) -> str:
         cells = [written(getattr(evaluation.model[m], end)) for m in names]
         rows.append(("interval", [f"{100 * evaluation.confidence:g} % {side}", *cells]))
     others = {name: figures for name, figures in evaluation.systems.items() if name != MODEL}
-    rows += [("", [NAMES.get(name, name), *(value(figures, m) for m in names)]) for name, figures in others.items()]
+    rows += [("", [NAMES.get(name, name), *(figure(figures, m) for m in names)]) for name, figures in others.items()]
     return table(header, rows)
 
 
@@ -153,7 +153,7 @@ def strata(evaluation: Evaluation) -> str:
     rows = []
     for name, found in sorted(evaluation.strata.items()):
         rows.append(("model", [name, *(signed_free(found[MODEL], m) for m in names)]))
-        rows.append(("", [f"  {NAMES.get(BASELINE, BASELINE)}", *(value(found.get(BASELINE, {}), m) for m in names)]))
+        rows.append(("", [f"  {NAMES.get(BASELINE, BASELINE)}", *(figure(found.get(BASELINE, {}), m) for m in names)]))
     return table(header, rows)
 
 
@@ -193,11 +193,6 @@ def table(header: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> s
         f'<tr class="{kind}">{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>' for kind, cells in rows
     )
     return f'<div class="scroll"><table><tr>{top}</tr>{body}</table></div>'
-
-
-def value(figures: Figures, metric: str) -> str:
-    """A figure, or a dash."""
-    return written(figures[metric].value if metric in figures else None)
 
 
 def signed_free(figures: Figures, metric: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import pytest
 
 from flows.launch.process import MARK
 from flows.plan import NIGHT, RIVAL
-from tests.local_stack import LocalStack, flow_run_id, wait_for
+from tests.local_stack import LocalStack, ask, flow_run_id, wait_for
 
 STEPS = [step.name for step in NIGHT if step.name != RIVAL]
 SEED = "7"
@@ -38,13 +36,6 @@ def first(stack: LocalStack, smoke: Path) -> subprocess.CompletedProcess[str]:
 def turns(output: str) -> dict[str, str]:
     """Step -> how it got its product, as the report tells."""
     return dict(re.findall(r"^  ([a-z-]+) +(ran|known)", output, re.MULTILINE))
-
-
-def ask(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)
 
 
 def mlflow_runs(stack: LocalStack, parent: str | None = None) -> list[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.local_stack import LocalStack
+from tests.local_stack import LocalStack, ask
 
 FLAGS = [
     "--no-sandbox",
@@ -39,13 +37,6 @@ def page() -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=browser_path(), args=FLAGS)
         yield browser.new_page(viewport={"width": 1300, "height": 1400})
         browser.close()
-
-
-def ask(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)
 
 
 def field(page: Page, title: str) -> Locator:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from tasks.collect.embedded.navigation import ABOVE, CELL, RADIUS, GridField, NavigationGrid, descent, pulled
+from tasks.collect.embedded.navigation import ABOVE, CELL, RADIUS, GridField, NavigationGrid, descent, pulled, straight
 from tasks.collect.embedded.stairs import Stairs
 from tasks.collect.simulator import DistanceField, Points
 
@@ -55,9 +55,8 @@ class DuplexGrid:
         return near & np.where(self.is_upper(points), self.upper.is_free(points), self.lower.is_free(points))
 
     def is_clear(self, start: Points, end: Points) -> bool:
-        """Whether an agent can walk straight between two points ([3]): checked every 2 cm."""
-        count = max(2, int(np.ceil(np.linalg.norm(end - start) / 0.02)) + 1)
-        return bool(self.is_free(start + np.linspace(0, 1, count)[:, None] * (end - start)).all())
+        """Whether an agent can walk straight between two points ([3])."""
+        return bool(self.is_free(straight(start, end)).all())
 
     @property
     def area(self) -> float:

@@ -67,9 +67,8 @@ class NavigationGrid:
         return free
 
     def is_clear(self, start: Points, end: Points) -> bool:
-        """Whether an agent can walk straight between two points ([3]): checked every 2 cm."""
-        count = max(2, int(np.ceil(np.linalg.norm(end - start) / 0.02)) + 1)
-        return bool(self.is_free(start + np.linspace(0, 1, count)[:, None] * (end - start)).all())
+        """Whether an agent can walk straight between two points ([3])."""
+        return bool(self.is_free(straight(start, end)).all())
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
@@ -186,6 +185,12 @@ def pulled(points: Points, clear: Callable[[Points, Points], bool]) -> Points:
         kept.append(nearer)
         at = nearer
     return points[kept]
+
+
+def straight(start: Points, end: Points) -> Points:
+    """[n, 3] places at most 2 cm apart on the straight line between two points ([3]), both ends included."""
+    count = max(2, int(np.ceil(np.linalg.norm(end - start) / 0.02)) + 1)
+    return start + np.linspace(0, 1, count)[:, None] * (end - start)
 
 
 def crossed(dz: int, dx: int) -> list[tuple[int, int]]:
