@@ -118,6 +118,7 @@ def _flow_pod() -> dict[str, Any]:
         "completions": 1,
         "parallelism": 1,
         "serviceAccountName": "backsight-flow",
+        "priorityClassName": "backsight-flow",
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         # A cancelled run ends its stage first, which has up to 120 s to save its work.

@@ -292,6 +292,7 @@ def _one_a_node(attempt: Attempt) -> dict[str, Any]:
 
 def _container(attempt: Attempt, meeting: str | None) -> dict[str, Any]:
     limits = _limits(attempt.resources)
+    least = min(attempt.resources.least_cpu or attempt.resources.cpu, attempt.resources.cpu)
     return {
         "name": CONTAINER,
         "image": _image(attempt),
@@ -301,7 +302,7 @@ def _container(attempt: Attempt, meeting: str | None) -> dict[str, Any]:
         "env": [{"name": name, "value": value} for name, value in _variables(attempt, meeting).items()]
         + [_from_config_map(attempt.place.platform, "MLFLOW_TRACKING_URI")],
         "envFrom": _secrets(attempt),
-        "resources": {"requests": limits, "limits": limits},
+        "resources": {"requests": {**limits, "cpu": _millicores(least)}, "limits": limits},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -357,11 +358,15 @@ def _secrets(attempt: Attempt) -> list[dict[str, Any]]:
 
 def _limits(resources: StageResources) -> dict[str, str]:
     limits = {
-        "cpu": f"{round(resources.cpu * 1000)}m",
+        "cpu": _millicores(resources.cpu),
         "memory": mebibytes(resources.memory_gib),
         "ephemeral-storage": mebibytes(resources.scratch_gib),
     }
     return {**limits, GPU: str(resources.gpus)} if resources.gpus else limits
+
+
+def _millicores(cores: float) -> str:
+    return f"{round(cores * 1000)}m"
 
 
 def mebibytes(gib: float) -> str:

@@ -29,6 +29,7 @@ class StageResources(Frozen):
 
     image: Literal["collector", "trainer"] = Field("trainer", description="Which image holds its task.")
     cpu: float = Field(1.0, gt=0, description="Cores of one pod.")
+    least_cpu: float | None = Field(None, gt=0, description="Cores that must be free for a pod to start; none = all.")
     memory_gib: float = Field(2.0, gt=0, description="Memory of one pod, /dev/shm included.")
     shm_gib: float = Field(0.25, gt=0, description="Shared memory: where loader processes hand over their batches.")
     scratch_gib: float = Field(4.0, gt=0, description="Disk of one pod: its home with the cache of blobs, and /tmp.")

@@ -136,6 +136,17 @@ def test_a_trainings_nodes_follow_from_its_ranks_and_shards_from_the_plan() -> N
     assert for_spec(StageResources(pods=1000), CollectSpec(plan=plan)).pods < 1000
 
 
+def test_a_pod_may_start_where_less_is_free_than_it_may_take() -> None:
+    def asked(**changed: float) -> tuple[str, str]:
+        job = workload(attempt(StageResources(cpu=2, **changed)), "uid", jobset_served=False)
+        resources = job["spec"]["template"]["spec"]["containers"][0]["resources"]
+        assert {**resources["requests"], "cpu": ""} == {**resources["limits"], "cpu": ""}
+        return resources["requests"]["cpu"], resources["limits"]["cpu"]
+
+    assert asked() == asked(least_cpu=4) == ("2000m", "2000m")
+    assert asked(least_cpu=0.5) == ("500m", "2000m")
+
+
 def test_a_broken_table_names_the_key(tmp_path: Path) -> None:
     path = tmp_path / "resources.yaml"
     path.write_text("default: {collect: {cpus: 2}}")

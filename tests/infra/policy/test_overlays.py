@@ -7,16 +7,19 @@ import shutil
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from flows.launch.resources import read_table
+from flows.pools import kubernetes_template
 from infra.cluster.secrets import missing
 from infra.policy import __main__ as command
 from infra.policy.check import broken
 from infra.policy.cluster_rules import PLANNED
 from infra.policy.derive import KINDS
-from infra.policy.manifests import CLUSTER_WIDE, Manifest, render
+from infra.policy.manifests import CLUSTER_WIDE, Manifest, pods, render
 from infra.policy.pod_rules import images
 
 HOUSE = Path(__file__).parents[3]
@@ -46,6 +49,44 @@ def test_kind_needs_no_extension_and_nothing_from_outside() -> None:
     assert {image for _, image in images(rendered("kind"))} == {
         f"backsight/{name}:{version}" for name in ("flow", "services", "collector", "trainer")
     }
+
+
+@needs_kubectl
+def test_a_small_night_fits_a_kind_node_of_four_cores_and_sixteen_gibibytes() -> None:
+    """All services, the night's flow run, its stage's flow run and the stage, besides the cluster's own pods."""
+    services = [resources_asked(group.spec, group.owner["spec"].get("replicas", 1)) for group in pods(rendered("kind"))]
+    flow_run = kubernetes_template()["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    stages = [row.least_cpu or row.cpu for row in read_table().default.values()]
+    cores = sum(cores for cores, _ in services) + 2 * resources_asked(flow_run)[0] + max(stages)
+    memory = sum(memory for _, memory in services) + 2 * resources_asked(flow_run)[1]
+    assert cores <= 4 - 1.5, "kube-system of kind asks for 0.95 cores, JobSet's controller for 0.5"
+    assert memory + max(row.memory_gib for row in read_table().default.values()) <= 16 - 3
+
+
+def resources_asked(pod: dict[str, Any], replicas: int = 1) -> tuple[float, float]:
+    """Cores and GiB that the scheduler sets aside."""
+    first = [amounts(container) for container in pod.get("initContainers", [])]
+    rest = [amounts(container) for container in pod["containers"]]
+    cores, memory = (max(sum(a[i] for a in rest), *(a[i] for a in first), 0.0) for i in range(2))
+    return replicas * cores, replicas * memory
+
+
+def amounts(container: dict[str, Any]) -> tuple[float, float]:
+    """Cores and GiB that one container asks for."""
+    cpu, memory = (str(container["resources"]["requests"][name]) for name in ("cpu", "memory"))
+    cores = float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)
+    return cores, float(memory[:-2]) / {"Mi": 1024, "Gi": 1}[memory[-2:]]
+
+
+@needs_kubectl
+def test_no_stage_pushes_out_the_flow_run_that_watches_it() -> None:
+    values = {m["metadata"]["name"]: m for m in rendered("kind") if m["kind"] == "PriorityClass"}
+    pod = kubernetes_template()["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+    watching = values[pod["priorityClassName"]]
+    stages = {row.priority for rows in (read_table().default, *read_table().presets.values()) for row in rows.values()}
+    assert stages <= {*values, None}
+    assert all(values[name]["value"] < watching["value"] for name in stages | {"backsight-hot"} if name)
+    assert watching["preemptionPolicy"] == "Never"
 
 
 @needs_kubectl
