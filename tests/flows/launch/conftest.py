@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tasks.errors import BacksightError
+from tasks.spec import HOUSE
 from tests.cluster.small_cluster import SmallCluster
 from tests.containers import engine, load_python
 from tests.flows.launch.benches import Bench, ClusterBench, ContainerBench, ProcessBench, RealClusterBench
@@ -34,6 +36,16 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerBench]
         yield ContainerBench(address, load_python(address))
 
 
+@pytest.fixture(scope="session")
+def real_cluster() -> RealClusterBench:
+    """The cluster of $KUBECONFIG; without further words the image that `images/build.sh` makes and the guide loads."""
+    namespace = os.environ.get("BACKSIGHT_TEST_NAMESPACE", "backsight-tasks")
+    version = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]["version"]
+    found = RealClusterBench(namespace, os.environ.get("BACKSIGHT_TEST_IMAGE", f"backsight/flow:{version}"))
+    found.prepare()
+    return found
+
+
 REAL = ["kubernetes"] if os.environ.get("BACKSIGHT_TEST_CLUSTER") == "1" else []
 
 
@@ -47,8 +59,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
         case "cluster":
             found = ClusterBench(request.getfixturevalue("cluster"))
         case "kubernetes":
-            namespace = os.environ.get("BACKSIGHT_TEST_NAMESPACE", "backsight-tasks")
-            found = RealClusterBench(namespace, os.environ["BACKSIGHT_TEST_IMAGE"])
+            found = request.getfixturevalue("real_cluster")
             found.sweep()
         case _:
             found = request.getfixturevalue("docker")
