@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.actions import DeploymentScheduleCreate
 
-NIGHTLY = "nightly"
 CRON = "0 2 * * *"
 """Two in the morning, in the machine's own time zone."""
 

@@ -56,7 +56,7 @@ class Text(TensorRecord):
 
 @dataclass(frozen=True)
 class Targets(TensorRecord):
-    """The geometric truth (design section 4), computed from depth and pose, never stored."""
+    """The geometric truth (docs/labels.md), computed from depth and pose, never stored."""
 
     heatmap: Tensor
     """[B, K, C] float32 distributions; a padded keyframe's row is all none."""

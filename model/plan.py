@@ -25,10 +25,6 @@ FLOAT = 4
 WIDE, SHORT = {"float32": 4, "bfloat16": 2, "float16": 2}, {"fp32": 4, "bf16": 2, "fp16": 2}
 """Bytes of a number under a network's `dtype`, and under a phase's `precision`."""
 
-CACHE = 0.8
-"""GB of a GPU that CUDA's own libraries take."""
-
-
 IN_FULL = "finetune, full"
 """The phase `finetune` with all of the language model tuned in place of its adapters."""
 

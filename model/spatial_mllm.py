@@ -1,4 +1,4 @@
-"""The whole network: views and an instruction in, a heatmap for every keyframe out (design section 5)."""
+"""The whole network: views and an instruction in, a heatmap for every keyframe out (docs/network.md)."""
 
 from __future__ import annotations
 

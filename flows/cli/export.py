@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 SPLITS = ("train", "val_seen", "val_unseen")
+"""What may be exported: the sealed split is the promotion gate's alone."""
 
 
 @click.group()

@@ -1,4 +1,4 @@
-"""The geometric truth of a batch, from depth and pose alone (design section 4): made here, never stored."""
+"""The geometric truth of a batch, from depth and pose alone (docs/labels.md): made here, never stored."""
 
 from model.labels.covisibility import CO_VISIBLE, NO_CLASS, OCCLUDED, OUT_OF_VIEW, Correspondence, correspond
 from model.labels.goals import FuturePath, ThingMask, floor_path

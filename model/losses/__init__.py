@@ -1,4 +1,4 @@
-"""Every loss term by name (design section 6): what it needs, which walks teach it, and how it is computed.
+"""Every loss term by name (docs/network.md): what it needs, which walks teach it, and how it is computed.
 
 All terms are scalars in float32, whatever the precision of the network, and a term whose labels are absent from a
 batch is an exact zero that still belongs to the graph. Every term is zero, with zero gradient, where the prediction is

@@ -16,7 +16,7 @@ Bounds = tuple[float, float]
 
 
 class Stratum(StrEnum):
-    """The manner in which an episode is walked (design section 7)."""
+    """The manner in which an episode is walked; `tasks.collect.strata` has one function each."""
 
     FORWARD = "forward"
     LOOK_AROUND = "look_around"

@@ -1,4 +1,4 @@
-"""How the strata are walked (design section 7). Each function plans one walk, or None where chance found none."""
+"""How the strata are walked. Each function plans one walk, or None where chance found none."""
 
 from __future__ import annotations
 

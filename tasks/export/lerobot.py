@@ -19,8 +19,6 @@ from tasks.view.episode import Recorded, read_episode
 from tasks.view.source import Source
 
 VERSION = "v3.0"
-SPLITS = ("train", "val_seen", "val_unseen")
-"""What may be exported: the sealed split is the promotion gate's alone."""
 CHUNK, MEGABYTES = 1000, 100
 """Files in a folder, and megabytes in a file, at most."""
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"

@@ -16,7 +16,6 @@ from tasks.errors import DataError
 from tasks.spec import Frozen
 from tasks.store.bucket import Bucket
 
-CHUNK = 2**20
 READ_ONLY = 0o444
 FRESH = timedelta(hours=12)
 """What is put again is sent again where it is older, so that a gc, whose least age is twice this, takes it for new."""
