@@ -33,9 +33,19 @@ SQL
     done
     psql --host /tmp --username postgres --quiet --dbname prefect --command "CREATE EXTENSION IF NOT EXISTS pg_trgm"
     pg_ctl --pgdata "$PGDATA" --silent --wait --mode fast stop
-    exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp \
+    postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp \
         -c max_connections="${POSTGRES_CONNECTIONS:-200}" -c shared_buffers="${POSTGRES_BUFFERS:-256MB}" \
-        -c wal_compression=on -c log_min_duration_statement=2000
+        -c wal_compression=on -c log_min_duration_statement=2000 &
+    server=$!
+    # To SIGTERM Postgres would wait until its clients leave, which never do, and be killed in the end.
+    trap 'kill -INT "$server"' TERM
+    code=0
+    wait "$server" || code=$?
+    if kill -0 "$server" 2> /dev/null; then # it was the trap that ended the waiting
+        code=0
+        wait "$server" || code=$?
+    fi
+    exit "$code"
 }
 
 redis_start() {

@@ -37,6 +37,13 @@ def test_an_image_has_the_projects_bounds(image: str) -> None:
             assert bounds(requirement) == DEPENDENCIES[known], requirement
 
 
+@pytest.mark.parametrize("image", [*IMAGES, "base"])
+def test_an_image_is_built_by_builders_without_buildkit_too(image: str) -> None:
+    """Docker without its plugin buildx, and Docker 20.10 by default, refuse these words."""
+    text = (HOUSE / "images" / image / "Containerfile").read_text()
+    assert not re.search(r"^(COPY|ADD|RUN) .*--(chmod|link|parents|mount)\b|<<", text, re.M)
+
+
 def test_together_the_images_have_what_the_project_needs() -> None:
     held = {name(requirement) for image in IMAGES for requirement in PROJECT["dependency-groups"][image]}
     assert DEPENDENCIES.keys() - held == ON_ONE_MACHINE
