@@ -79,6 +79,13 @@ def amounts(container: dict[str, Any]) -> tuple[float, float]:
 
 
 @needs_kubectl
+def test_what_serves_keeps_its_images_init() -> None:
+    """A `command` would take the place of tini, and a first process without a handler of its own ignores SIGTERM."""
+    serving = [group for name in ("kind", "production") for group in pods(rendered(name)) if group.serves]
+    assert serving and not [group.where(c) for group in serving for c in group.containers() if "command" in c]
+
+
+@needs_kubectl
 def test_no_stage_pushes_out_the_flow_run_that_watches_it() -> None:
     values = {m["metadata"]["name"]: m for m in rendered("kind") if m["kind"] == "PriorityClass"}
     pod = kubernetes_template()["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
