@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,8 +75,10 @@ class ClusterApi:
         """The connection pool; opened at the first request, so that it is never shared with a parent process."""
         import httpx
 
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        return httpx.Client(base_url=self.connection.server, verify=self.connection.trust, timeout=timeout)
+        server, timeout = httpx.URL(self.connection.server), httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+        # As kubectl does: $HTTPS_PROXY leads to other machines, not to a cluster on this one.
+        outside = not _is_this_machine(server.host)
+        return httpx.Client(base_url=server, verify=self.connection.trust, timeout=timeout, trust_env=outside)
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """An object; None where there is none of this name."""
@@ -213,6 +216,13 @@ class ClusterApi:
         else:
             sentence = f"The cluster refused {what} ({answer.status_code} {reason}): {message}"
         return Refused(" ".join(sentence.split()), answer.status_code, reason)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _worth_another_try(answer: httpx.Response) -> bool:

@@ -143,6 +143,17 @@ def test_a_missing_secret(bench: ClusterBench, hasty: None) -> None:
     assert ending.diagnosis is not None and 'secret "backsight-s3" not found' in ending.diagnosis
 
 
+def test_a_cluster_on_this_machine_is_not_asked_through_a_proxy(
+    bench: ClusterBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubectl passes a proxy by for 127.0.0.1, where kind's API is; so must we."""
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert bench.launcher().attach("act-1") is None
+
+
 def test_a_kubeconfig_that_points_nowhere(tmp_path: Path) -> None:
     nowhere = tmp_path / "config"
     nowhere.write_text(
