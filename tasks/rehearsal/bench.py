@@ -66,7 +66,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of nights, and nights with a gain, at each point")
     parser.add_argument("--scenes", type=int, nargs="+", default=SIZES, help="sizes of the sample")
-    parser.add_argument("--only", nargs="+", choices=list(GENERATORS), help="some of the generators")
+    known = f"some of the generators: {', '.join(GENERATORS)}"
+    parser.add_argument("--only", nargs="+", choices=list(GENERATORS), metavar="GENERATOR", help=known)
     parser.add_argument("--generator", metavar="MODULE:FUNCTION", help="a generator of yours (docs/promotion.md)")
     parser.add_argument("--policy", type=Path, help="YAML file of a policy (default: the policy's defaults)")
     parser.add_argument("--picture", type=Path, help="also draw the curves into this file")

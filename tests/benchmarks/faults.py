@@ -245,7 +245,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--share", type=float, default=0.05, help="share of the walks that get the fault")
     parser.add_argument("--together", type=int, default=6, help="kinds that are planted side by side")
     parser.add_argument("--workers", type=int, default=2, help="processes that collect and validate")
-    parser.add_argument("--kind", action="append", choices=sorted(FAULTS), help="only this kind (may be repeated)")
+    named = "only this kind, named as in docs/quality.md (may be repeated)"
+    parser.add_argument("--kind", action="append", choices=sorted(FAULTS), metavar="KIND", help=named)
     parser.add_argument("--clean", action="store_true", help="only clean data: false alarms and time")
     a = parser.parse_args(argv)
     plan = plan_of(a.episodes, a.side, a.steps)
