@@ -22,6 +22,7 @@ from flows.references import KIND as LATEST_KIND
 from flows.references import champion, known_verdict
 from flows.retraining import MINED, decisions, has_arrived, outstanding, tell
 from flows.stage_run import launched
+from flows.this_run import due_at, this_run
 from tasks.errors import BacksightError
 from tasks.monitor.log import Logged
 from tasks.monitor.page import line, markdown
@@ -79,13 +80,12 @@ class Watch:
     @cached_property
     def run(self) -> FlowRun:
         """This flow run, as the server knew it at the start."""
-        with get_client(sync_client=True) as client:
-            return client.read_flow_run(flow_run.id)
+        return this_run()
 
     @property
     def at(self) -> float:
         """When this look was to begin, unix seconds."""
-        return (self.run.expected_start_time or self.run.created).timestamp()  # type: ignore[union-attr]
+        return due_at(self.run).timestamp()
 
     def carry_out(self) -> State[Any]:
         """Gate, measurement, decision, event; before them the event that an earlier look has left unsent."""

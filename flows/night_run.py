@@ -28,6 +28,7 @@ from flows.record import Line, NightRecord, Turn
 from flows.references import champion, known_verdict
 from flows.report import NightReport, cost, read_report
 from flows.retraining import book, close_quietly, hard_settings
+from flows.this_run import due_at, this_run
 from tasks.errors import BacksightError
 from tasks.preset import Preset, load_preset
 from tasks.spec import ManifestId, StageSpec
@@ -84,13 +85,12 @@ class NightRun:
     @cached_property
     def run(self) -> FlowRun:
         """This flow run, as the server knew it at the start."""
-        with get_client(sync_client=True) as client:
-            return client.read_flow_run(flow_run.id)
+        return this_run()
 
     @cached_property
     def asked_at(self) -> datetime:
         """When the night was to begin."""
-        return self.run.expected_start_time or self.run.created or datetime.now().astimezone()
+        return due_at(self.run)
 
     @property
     def preset_name(self) -> str:

@@ -22,6 +22,7 @@ from flows.links import mlflow_page
 from flows.parameters import Settings
 from flows.plan import PRODUCT, Stage, stage_spec
 from flows.references import note_latest, resolve
+from flows.this_run import this_run
 from tasks.errors import BacksightError
 from tasks.preset import load_preset
 from tasks.spec import StageResult, StageSpec
@@ -102,8 +103,7 @@ def launched(spec: StageSpec, preset: str, force: bool, store: ArtefactStore) ->
 
 def _is_cancelled() -> bool:
     """Whether this flow run was asked to end. One whose pod is moved leaves its job running, and finds it again."""
-    with get_client(sync_client=True) as client:
-        state = client.read_flow_run(flow_run.id).state
+    state = this_run().state
     return state is not None and (state.is_cancelling() or state.is_cancelled())
 
 
