@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows.parameters import LATEST
 from flows.plan import CHAMPION, NIGHT, RIVAL, Inputs, Stage, stage_spec
 from tasks.errors import UsageError
-from tasks.spec import ManifestId
+from tasks.spec import REGISTERED, ManifestId
 
 if TYPE_CHECKING:
     from tasks.preset import Preset
@@ -50,9 +50,8 @@ def latest(store: ArtefactStore, stage: Stage) -> ManifestId:
 def champion(store: ArtefactStore) -> ManifestId | None:
     """The champion's checkpoint, as the ledger of verdicts has it; None before the first promotion."""
     from tasks.promote.ledger import Ledger
-    from tasks.promote.spec import PromoteSpec
 
-    head = Ledger(store, PromoteSpec.model_fields["registered"].default).head()
+    head = Ledger(store, REGISTERED).head()
     return head.entry.champion if head else None
 
 

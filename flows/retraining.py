@@ -13,7 +13,7 @@ from tasks.errors import BacksightError
 from tasks.monitor.events import HOUR, Action, NightAsked, NightEnded, Rule, Window
 from tasks.monitor.log import DecisionLog, Logged
 from tasks.monitor.policy import TriggerPolicy
-from tasks.promote.spec import PromoteSpec
+from tasks.spec import REGISTERED
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -35,8 +35,6 @@ FOLLOWS = {Action.RETRAIN: "nightly", Action.COLLECT: "collect"}
 
 MINED = "mining"
 """Ref `latest/mining`: the champion's newest evaluation in training scenes, from which failures are mined."""
-
-REGISTERED: str = PromoteSpec.model_fields["registered"].default
 
 
 def decisions(store: ArtefactStore) -> DecisionLog:

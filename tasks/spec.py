@@ -16,6 +16,12 @@ MANIFEST_ID = r"^[a-z]+/[0-9a-f]{64}$"
 ManifestId = Annotated[str, Field(pattern=MANIFEST_ID)]
 """`<kind>/<sha256 of the canonical manifest>`: the name of a published artefact."""
 
+RegisteredName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+"""Name of a model in MLflow's registry; its ledger and the decisions about it are found by it, too."""
+
+REGISTERED = "backsight"
+"""The model that is meant where none is named."""
+
 HOUSE = Path(__file__).resolve().parent.parent
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from tasks.spec import REGISTERED
+
 
 @click.command()
 @click.argument("name")
 @click.option("--json", "as_json_", is_flag=True, help="Everything as one JSON object.")
 @click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="Also draw it into this PNG file.")
-@click.option("--model", "registered", default="backsight", show_default=True, help="Name of the registered model.")
+@click.option("--model", "registered", default=REGISTERED, show_default=True, help="Name of the registered model.")
 def lineage(name: str, as_json_: bool, picture: Path | None, registered: str) -> None:
     """Trace NAME back to the seeds of its episodes and forward to the verdicts.
 

@@ -106,8 +106,7 @@ def history(path: Path) -> None:
 
 
 def _log() -> DecisionLog:
-    from tasks.monitor.log import DecisionLog
-    from tasks.promote.spec import PromoteSpec
+    from flows.retraining import decisions
     from tasks.store import open_store
 
-    return DecisionLog(open_store(), PromoteSpec.model_fields["registered"].default)
+    return decisions(open_store())

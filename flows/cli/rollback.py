@@ -7,11 +7,13 @@ import time
 
 import click
 
+from tasks.spec import REGISTERED
+
 
 @click.command()
 @click.option("--to", metavar="VERSION", help="Version in MLflow, or a checkpoint; the champion before where left out.")
 @click.option("--why", required=True, help="The reason, kept in the ledger together with your name.")
-@click.option("--model", "registered", default="backsight", show_default=True, help="Name of the registered model.")
+@click.option("--model", "registered", default=REGISTERED, show_default=True, help="Name of the registered model.")
 def rollback(to: str | None, why: str, registered: str) -> None:
     """Make a former champion the champion again: the ledger first, then the aliases that robots load by."""
     # MLflow reads this when it is imported: a bar for a hundred small files says nothing to whoever waits here.

@@ -10,7 +10,7 @@ from tasks.collect.seeds import seed_of
 from tasks.lineage.describe import facts, made_by
 from tasks.lineage.graph import Lineage, Node, Seed, reach
 from tasks.lineage.walks import read_walks
-from tasks.spec import ManifestId
+from tasks.spec import REGISTERED, ManifestId
 from tasks.store import ArtefactStore, Manifest
 from tasks.store.index import ManifestIndex, Walk
 
@@ -38,7 +38,7 @@ class Tracer:
 
     store: ArtefactStore
     index: ManifestIndex
-    registered: str = "backsight"
+    registered: str = REGISTERED
     manifests: dict[ManifestId, Manifest | None] = field(default_factory=dict)
 
     def of_artefact(self, id: ManifestId) -> Lineage:

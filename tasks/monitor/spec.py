@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from tasks.monitor.policy import TriggerPolicy
-from tasks.spec import Frozen, ManifestId, StageSpec
+from tasks.spec import REGISTERED, Frozen, ManifestId, RegisteredName, StageSpec
 
 
 class DriftPlan(Frozen):
@@ -49,6 +49,6 @@ class MonitorSpec(StageSpec):
     evaluation: ManifestId | None = Field(None, description="The champion's evaluation on the newest data.")
     baseline: ManifestId | None = Field(None, description="The evaluation by which the champion was promoted.")
     plan: MonitorPlan = MonitorPlan()
-    registered: str = Field("backsight", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Registered model's name.")
+    registered: RegisteredName = Field(REGISTERED, description="Registered model's name.")
     preset: str = Field("", description="Preset of the night that a decision to train again starts.")
     overrides: dict[str, bool | int | float | str] = Field({}, description="Changed keys of that preset.")

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.checkpoints import fetch_checkpoint
 from tasks.errors import UsageError
-from tasks.spec import MANIFEST_ID
+from tasks.spec import MANIFEST_ID, REGISTERED
 
 if TYPE_CHECKING:
     from model.predict import Predictor
     from tasks.store import ArtefactStore
 
 CHAMPION = "champion"
-REGISTERED = "backsight"
-"""Name of the registered model whose champion is meant."""
 
 
 @dataclass(frozen=True)

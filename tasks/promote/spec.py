@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.spec import Frozen, ManifestId, StageSpec
+from tasks.spec import REGISTERED, Frozen, ManifestId, RegisteredName, StageSpec
 
 PrimaryName = Literal["kld", "kld_visible", "cc", "pck05", "pck10", "pck20", "brier", "identity"]
 """Metrics that are means over pairs, as an error that is never negative: what scenes can be compared by."""
@@ -128,4 +128,4 @@ class PromoteSpec(StageSpec):
     evaluation: ManifestId
     champion: ManifestId | None = Field(None, description="The champion's evaluation on the same views.")
     policy: Policy = Policy()
-    registered: str = Field("backsight", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="Registered model's name.")
+    registered: RegisteredName = Field(REGISTERED, description="Registered model's name.")

@@ -13,7 +13,6 @@ import yaml
 
 from flows.plan import PRODUCT, Night
 from flows.references import champion
-from flows.retraining import REGISTERED
 from model.training.ranks import World
 from tasks.collect.collect import collect
 from tasks.evaluate.evaluate import evaluate
@@ -23,7 +22,7 @@ from tasks.promote.gate import Ruling
 from tasks.promote.promote import promote
 from tasks.promote.settle import read_verdict
 from tasks.settings import StoreSettings
-from tasks.spec import ManifestId, StageSpec
+from tasks.spec import REGISTERED, ManifestId, StageSpec
 from tasks.stage import StageOutcome, execute
 from tasks.store import ArtefactStore, open_store
 from tasks.train.train import Meeting
