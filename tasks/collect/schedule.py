@@ -70,7 +70,10 @@ def listed_scenes(plan: CollectPlan, split: Split) -> list[str]:
     """The scene list, dealt out in order: train, val_unseen, sealed. Raises UsageError when it is too short."""
     needed = plan.train.scenes + plan.val_unseen.scenes + plan.sealed.scenes
     if len(plan.scene_list) < needed:
-        raise UsageError(f"collect.scene_list has {len(plan.scene_list)} scenes, the splits ask for {needed}.")
+        raise UsageError(
+            f"collect.scene_list has {len(plan.scene_list)} scenes, the splits ask for {needed}: name more there, or "
+            "ask for fewer with collect.<split>.scenes."
+        )
     first = {
         Split.TRAIN: 0,
         Split.VAL_UNSEEN: plan.train.scenes,

@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.collect.simulator import SceneGraph, Simulator
-from tasks.errors import UsageError
-
-ROOMS = (4, 20)
-"""Least and most that a procedural building can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +21,8 @@ def scene_of(building: str, rooms: tuple[int, int], render: bool) -> Scene:
     """The building of a seed (`7` or `b7` a home, `h7` a hall, `d7` two floors) or of a scene file.
 
     The plan of a seed needs no renderer. `rooms`: fewest and most of a building that is made.
-
-
     Raises UsageError for what is neither.
     """
-    if not ROOMS[0] <= rooms[0] <= rooms[1] <= ROOMS[1]:
-        raise UsageError(f"--rooms {rooms[0]} {rooms[1]} must be ordered and lie within {ROOMS[0]}..{ROOMS[1]}.")
     from tasks.collect.embedded.imported import is_file
     from tasks.collect.embedded.simulator import EmbeddedSimulator, building_of, scene_id
 

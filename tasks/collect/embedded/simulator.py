@@ -20,6 +20,9 @@ from tasks.collect.embedded.renderer import NoDevice, Renderer
 from tasks.collect.simulator import DistanceField, Observation, Points, SceneGraph, Simulator
 from tasks.errors import DataError, UsageError
 
+ROOMS = (4, 20)
+"""Least and most that a procedural building can be asked for."""
+
 LEAST_FLOOR = 4.0
 """Square metres on which an agent can stand; less is no building to walk in."""
 
@@ -30,7 +33,9 @@ def scene_id(seed: int) -> str:
 
 
 def building_of(scene: str, rooms: tuple[int, int]) -> Building:
-    """The building that a scene id names. Raises UsageError for other names."""
+    """The building that a scene id names, with fewest and most `rooms`. Raises UsageError for what there is not."""
+    if not ROOMS[0] <= rooms[0] <= rooms[1] <= ROOMS[1]:
+        raise UsageError(f"Rooms {rooms[0]} to {rooms[1]} must be ordered and lie within {ROOMS[0]}..{ROOMS[1]}.")
     kind, seed = BY_LETTER.get(scene[:1]), scene[1:]
     if kind is None or not seed.isdigit():
         known = ", ".join(f"{kind.letter}17 ({name})" for name, kind in KINDS.items())
