@@ -36,9 +36,10 @@ def test_the_readme_names_the_two_commands() -> None:
     assert {"make demo", RUNS_THIS_TEST} <= set(commands())
 
 
-def test_every_page_that_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", (HOUSE / "README.md").read_text())
-    assert links and all((HOUSE / link).is_file() for link in links)
+def test_the_readme_links_to_every_page_and_to_none_that_is_not_there() -> None:
+    links = set(re.findall(r"\]\((?!https?:)([^)#]+)\)", (HOUSE / "README.md").read_text()))
+    assert all((HOUSE / link).is_file() for link in links)
+    assert {f"docs/{page.name}" for page in (HOUSE / "docs").glob("*.md")} <= links
 
 
 @pytest.mark.parametrize("command", [line for line in commands() if line != RUNS_THIS_TEST])
