@@ -30,13 +30,24 @@ class ViewReader:
     """Makes batches of a dataset's views in the shape that a network takes."""
 
     def __init__(
-        self, dataset: WalkDataset, network: NetworkConfig, tokenizer: Tokenizer, goal: Goal = "path", seed: int = 0
+        self,
+        dataset: WalkDataset,
+        network: NetworkConfig,
+        tokenizer: Tokenizer,
+        goal: Goal = "path",
+        seed: int = 0,
+        foreign: float = 0.0,
     ) -> None:
+        """`foreign`: share of the items that are told the instruction of a walk in another building of their split.
+
+        Nothing of the way ahead follows from it, so their goal is not valid; where earlier places lie stays the same.
+        """
         self.dataset = dataset
         self.network = network
         self.tokenizer = tokenizer
         self.goal = goal
         self.seed = seed
+        self.foreign = foreign
         self.frames = FrameReader(dataset, network.image_size)
 
     def batch(self, views: Sequence[View]) -> Batch:
@@ -79,11 +90,21 @@ class ViewReader:
         rows = np.stack(
             [np.pad(a, (0, longest - len(a)), constant_values=v.current) for a, v in zip(ahead, views, strict=True)]
         )
-        lengths = torch.tensor([len(a) for a in ahead])
+        told = [self._told(view, walk) for view, walk in zip(views, walks, strict=True)]
+        lengths = torch.tensor([len(a) if t == w else 0 for a, t, w in zip(ahead, told, walks, strict=True)])
         height = torch.from_numpy(self.dataset.camera_height[walks])
         points = floor_path(torch.from_numpy(self.dataset.pose[rows]), height[:, None])
-        text = [self.dataset.walks[w].instruction for w in walks]
+        text = [self.dataset.walks[w].instruction for w in told]
         return text, FuturePath(points.float(), torch.arange(longest) < lengths[:, None], height.float())
+
+    def _told(self, view: View, own: int) -> int:
+        """The walk whose instruction a view is told: its own, or one of another building."""
+        draw = np.random.default_rng([self.seed, 2, view.row])
+        if draw.random() >= self.foreign:
+            return own
+        walks, split = self.dataset.walks, self.dataset.split(self.dataset.walks[own].split)
+        ring = np.roll(split, -int(draw.integers(len(split)))).tolist()
+        return next((other for other in ring if walks[other].scene != walks[own].scene), own)
 
     def _questions(self, views: Sequence[View], current: Sequence[Frame]) -> tuple[list[str], ThingMask]:
         asked = [self._ask(view, frame) for view, frame in zip(views, current, strict=True)]

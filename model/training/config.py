@@ -57,6 +57,12 @@ class PhaseConfig(BaseModel):
     losses: dict[str, NonNegativeFloat] = Field(description="Weight of each loss term by name.", min_length=1)
     trainable: tuple[str, ...] = Field((), description="Prefixes of the parameters that are trained; none = all.")
     keyframes: KeyframeMix = KeyframeMix()
+    foreign_instructions: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the items that are told another building's instruction, and have no way ahead to learn.",
+    )
     strata: dict[str, NonNegativeFloat] = Field({}, description="How much more often a stratum is drawn; 1 if unnamed.")
     adaptive: AdaptiveConfig = AdaptiveConfig()
     shuffle_shards: int = Field(0, ge=0, description="Shards whose items are mixed at a time; 0 = all of them.")

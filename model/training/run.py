@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,7 +128,8 @@ class _Attempt:
         network.set_trainable(job.phase.trainable)
         state = self._load(network)
         need_room(job.folder, checkpoint_size(network))
-        self.reader = ViewReader(self.dataset, job.network, self.tokenizer, phase.goal, job.seed)
+        foreign = job.phase.foreign_instructions
+        self.reader = ViewReader(self.dataset, job.network, self.tokenizer, phase.goal, job.seed, foreign)
         self.stream = TrainingStream(self.dataset, job.phase, job.network.keyframes, job.seed)
         self.engine = Engine(
             Objective(network, job.phase.losses), job.phase, device_of(job.phase.device, world), stopper
@@ -268,4 +268,4 @@ def checkpoint_size(network: SpatialMLLM) -> int:
     """Bytes at most on this disk: all weights, and weight and two moments of what is trained."""
     whole = sum(p.numel() * p.element_size() for p in network.parameters())
     trained = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return whole + math.prod((3, 4, trained))
+    return whole + 3 * 4 * trained

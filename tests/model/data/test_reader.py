@@ -87,6 +87,24 @@ def test_the_last_frame_of_a_walk_has_nowhere_to_go(reader: Callable[..., ViewRe
     assert not batch.targets.goal_valid.any() and batch.targets.turn.tolist() == [NO_TURN]
 
 
+def test_a_foreign_instruction_leaves_the_maps_and_takes_the_way(
+    dataset: WalkDataset, reader: Callable[..., ViewReader]
+) -> None:
+    rows = [row for row in range(1, 32) if reader().batch([View(row, (row - 1,), 0)]).targets.goal_valid.all()]
+    views = [View(row, (row - 1,), number) for number, row in enumerate(rows * (120 // len(rows)))]
+    own, mixed = reader().batch(views), reader(foreign=0.5).batch(views)
+    foreign = ~mixed.targets.goal_valid
+    assert 0.35 < foreign.float().mean() < 0.65
+    assert torch.equal(mixed.targets.heatmap, own.targets.heatmap)
+    assert torch.equal(mixed.text.ids[~foreign], own.text.ids[~foreign])
+    scenes = np.array([dataset.walks[dataset.walk[view.current]].scene for view in views])
+    for scene in np.unique(scenes):
+        said = own.text.ids[torch.from_numpy(scenes != scene)].tolist()
+        told = mixed.text.ids[torch.from_numpy(scenes == scene) & foreign].tolist()
+        assert told and all(one in said for one in told)
+    assert torch.equal(reader(foreign=0.5).batch(views).text.ids, mixed.text.ids)
+
+
 def test_a_question_is_answered_by_the_semantic_image(dataset: WalkDataset, reader: Callable[..., ViewReader]) -> None:
     asking = reader(goal="thing", seed=5)
     views = [View(row, (row - 1,), row) for row in range(1, 8)]
