@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.errors import BacksightError
 from tasks.validate.checks import Check, Severity
+from tasks.validate.library import remembered_configurations
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -50,7 +51,8 @@ def judge(tables: dict[str, DataFrame], checks: Sequence[Check]) -> list[Report]
         if check.table in tables and len(tables[check.table]):
             groups.setdefault((check.suite, check.table), []).append(check)
     batches = {table: batch_of(context, table, tables[table]) for table in sorted({table for _, table in groups})}
-    return [run(batches[table], suite, table, tables[table], some) for (suite, table), some in groups.items()]
+    with remembered_configurations():
+        return [run(batches[table], suite, table, tables[table], some) for (suite, table), some in groups.items()]
 
 
 def new_context() -> AbstractDataContext:

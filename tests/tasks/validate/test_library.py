@@ -1,9 +1,11 @@
-"""Great Expectations is imported without what no check calls; whoever asks for that has it whole."""
+"""Great Expectations is imported without what no check calls; whoever asks for that has it whole; and it keeps a check's configuration."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+
+from tasks.validate.library import import_library, remembered_configurations
 
 SCRIPT = """
 import sys
@@ -24,3 +26,16 @@ assert sqlalchemy.create_engine
 def test_what_is_spared_is_there_for_whoever_asks() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_configuration_is_put_together_again_where_its_check_was_changed() -> None:
+    import_library()
+    import great_expectations.expectations as gxe
+
+    check = gxe.ExpectColumnValuesToBeBetween(column="a", min_value=1)
+    with remembered_configurations():
+        first = check.configuration
+        assert check.configuration is first
+        check.min_value = 2
+        assert check.configuration.kwargs["min_value"] == 2
+    assert check.configuration is not check.configuration
