@@ -112,6 +112,7 @@ def frame_checks(t: Thresholds) -> list[Check]:
     ]
     walks = [
         ("detail", p.detail, None, "its pictures are blurred"),
+        ("smear", *p.smear, "its pictures are smeared in one direction"),
         ("blocks", None, p.blocks, "its pictures were coded as JPEG"),
         ("grain", None, p.grain, "its pictures are noisy"),
         ("dead", None, p.dead, "pixels stand still while its camera moves"),
@@ -119,6 +120,10 @@ def frame_checks(t: Thresholds) -> list[Check]:
         ("unusual", None, p.unusual, "its colours are unlike those of equal things elsewhere"),
         ("colourless", None, p.colourless, "its pictures have no colours"),
         ("outlines", p.outlines, None, "things in its pictures lie elsewhere than their labels"),
+        ("vivid", p.vivid, None, "its colours are paler than those of equal things elsewhere, or opposite"),
+        ("lightness", *p.lightness, "its things are darker or lighter than equal ones elsewhere"),
+        ("tones", p.tones, None, "its pictures have so few tones that 6 bits could hold them"),
+        ("fringes", None, p.fringes, "its colour channels lie beside each other"),
         ("levels", p.levels, None, "its depth has so few values that 8 bits could hold them"),
         ("frozen", None, p.frozen, "its camera is frozen: pictures repeat while it moves"),
     ]
@@ -153,6 +158,8 @@ def world_checks(t: Thresholds) -> list[Check]:
         ("seen_through", None, w.through, "the next frame looks through surfaces that this one saw"),
         ("labels_agree", w.labels, None, "labels do not agree with depth and poses"),
         ("light_differs", None, w.light, "pictures do not agree with depth and poses"),
+        ("unsteady", None, w.unsteady, "what it sees changes its light from frame to frame"),
+        ("leap", None, w.leap, "two neighbouring pictures do not agree with depth and poses"),
         ("light_shift", None, w.shift, "pictures are shifted in time against depth and poses"),
         ("in_place", w.in_place, None, "what is seen does not lie where the scene has it"),
     ]
@@ -167,7 +174,7 @@ def story_checks(t: Thresholds) -> list[Check]:
         ("instruction_matches", 1, 1, "index and episode file tell different instructions"),
         ("grounded", t.story.grounded, None, "its instruction names what the walk never sees"),
         ("reached", t.story.reached, None, "its instruction names what the walk never comes near"),
-        ("familiar", t.story.familiar, None, "its instruction is in words that no other uses"),
+        ("familiar", t.story.familiar, None, "its instruction breaks off, or is in words that no other uses"),
         ("manner", t.story.manner, None, "its instruction tells of another manner of walking than its stratum"),
         ("as_told", 1, 1, "it is not walked as its stratum says"),
         ("filed", 1, 1, "the episode file tells of another walk"),
@@ -179,7 +186,7 @@ def split_checks(t: Thresholds) -> list[Check]:
     """Scenes in one split each, nothing recorded twice."""
     likeness = t.likeness
     walks = [
-        ("scene_known", 1, 1, "its scene is not described"),
+        ("scene_known", t.world.at_home, 1, "its scene is not described, or its things stand in other rooms than told"),
         ("split_fits", 1, 1, "its split is not its scene's"),
         ("scene_groups", 1, 1, "its scene is in two splits"),
         ("leaked", 0, 0, "frames of it are also in another split"),

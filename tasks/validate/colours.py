@@ -36,6 +36,8 @@ WIDTH = 0.02
 """Spread of one thing's colour under light and view, as a share of its lightness."""
 FLOOR = 0.05
 """Chance that a thing has any colour at all, so that no single one decides."""
+GREY = 0.01
+"""Square of the colourfulness of a walk's things by which it is drawn towards that of the others."""
 AREA = 0.5
 """Of the triangle of colours."""
 ORDERS = tuple(permutations(range(3)))
@@ -77,6 +79,8 @@ class Things:
     """[T] number of the category, like `sofa`."""
     chroma: Floats
     """[T, 3] shares of red, green and blue in the colour's lightness."""
+    lightness: Floats
+    """[T] sum of the three, 0..765."""
 
 
 def things_of(
@@ -103,7 +107,7 @@ def things_of(
     table = np.array(rows, np.intp).reshape(-1, 4)
     shares = np.array(colours, float).reshape(-1, 3)
     chroma = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-9)
-    return Things(table[:, 0], table[:, 1], table[:, 2], table[:, 3], chroma)
+    return Things(table[:, 0], table[:, 1], table[:, 2], table[:, 3], chroma, shares.sum(axis=1))
 
 
 def evidence(things: Things) -> Floats:
@@ -146,14 +150,22 @@ def densities(colours: Floats, references: Floats, counts: NDArray[np.bool_]) ->
     return np.asarray(np.log((1 - FLOOR) * mean + FLOOR / AREA))
 
 
-def judged(
-    walks: Sequence[Rows], palettes: Mapping[str, Palette], scenes: Mapping[str, Mapping[str, Any]]
-) -> tuple[Floats, Floats]:
-    """By walk: how much better its channels fit as they stand than in any other order, and how unusual its colours are.
+@dataclass(frozen=True)
+class Hues:
+    """Of each walk, beside the others; NaN where nothing could be compared."""
 
-    The first is a sum of log likelihood ratios over things (below zero: another order fits better), the second by how
-    much the mean log density lies below the median walk's. NaN where nothing could be compared.
-    """
+    channels: Floats
+    """Sum over things of log likelihood ratios of the channels as they stand over the best other order of them."""
+    unusual: Floats
+    """By how much the mean log density of its colours lies below the median walk's."""
+    vivid: Floats
+    """Colourfulness of its things as a share of that of things of the same name; negative for opposite colours."""
+    lightness: Floats
+    """Lightness of its things as a share of that of things of the same name."""
+
+
+def judged(walks: Sequence[Rows], palettes: Mapping[str, Palette], scenes: Mapping[str, Mapping[str, Any]]) -> Hues:
+    """How well each walk's colours fit those of the others."""
     things = things_of(walks, palettes, scenes)
     told = evidence(things)
     known = ~np.isnan(told[:, 0])
@@ -165,5 +177,32 @@ def judged(
     usual = np.where(compared, sums[:, 0] / np.maximum(count, 1), np.nan)
     nobody = np.full(len(walks), np.nan)
     if len({walk["scene"][0] for walk in walks}) >= MANY_SCENES and compared.any():
-        return order, np.median(usual[compared]) - usual
-    return (nobody if (order < 0).sum() > DISSENT * compared.sum() else order), nobody
+        return Hues(order, np.median(usual[compared]) - usual, *faded(things, len(walks)))
+    return Hues(nobody if (order < 0).sum() > DISSENT * compared.sum() else order, nobody, nobody, nobody)
+
+
+def faded(things: Things, walks: int) -> tuple[Floats, Floats]:
+    """[walks] colourfulness and lightness of each walk's things as shares of those of things of the same name.
+
+    Colourfulness is the slope of a line through the origin: a thing's shares of red, green and blue, less a third each,
+    over their mean by name. Walks of grey things, which cannot tell, are drawn towards one.
+    """
+    names = int(things.name.max(initial=-1)) + 1
+    count = np.bincount(things.name, minlength=names)
+    scenes = np.unique(np.stack([things.name, things.scene]), axis=1)[0]
+    common = np.bincount(scenes, minlength=names)[things.name] > LEAST_SCENES
+    named, walk = things.name[common], things.walk[common]
+    along = across = np.full(walks, GREY)
+    for column in things.chroma.T - 1 / 3:
+        usual = (np.bincount(things.name, column, names) / np.maximum(count, 1))[named]
+        along = along + np.bincount(walk, column[common] * usual, walks)
+        across = across + np.bincount(walk, usual**2, walks)
+    shade = np.log(things.lightness)
+    usual = (np.bincount(things.name, shade, names) / np.maximum(count, 1))[named]
+    lighter = shade[common] - usual
+    compared = np.bincount(walk, minlength=walks)
+    # The things of a walk in order of lightness, walk by walk: the median of each is the one in its middle.
+    ordered = np.append(lighter[np.lexsort((lighter, walk))], 0.0)
+    median = ordered[np.cumsum(compared) - compared + compared // 2]
+    nothing = np.where(compared > 0, 0.0, np.nan)
+    return along / across + nothing, np.exp(median) + nothing

@@ -20,7 +20,9 @@ POINTS_A_SIDE = 13
 NEAR = 40.0
 """Millimetres before the camera from which on a point counts as seen."""
 FARTHEST = 65535
-COMPARED = ("depth_agrees", "seen_through", "labels_agree", "light_differs", "light_shift")
+COMPARED = ("depth_agrees", "seen_through", "labels_agree", "light_differs", "light_shift", "unsteady", "leap")
+MANY = 20
+"""Points of a frame that must be seen in the next one before the two are judged by themselves."""
 SHIFTS = (-1, 0, 1)
 """Frames by which the pictures are shifted against depth and poses, to find out whether zero fits best."""
 AROUND = np.ones((3, 3), np.uint8)
@@ -63,10 +65,11 @@ def carry(walk: Walk) -> Carried:
     return Carried(origin, target, z, inside)
 
 
-def compare(walk: Walk, near: float, share: float) -> dict[str, float]:
+def compare(walk: Walk, near: float, share: float, contrast: float) -> dict[str, float]:
     """How well neighbours agree, as shares over the whole walk; NaN where no point could be compared.
 
-    `near` and `share` bound the depth difference that still counts as equal: max(near metres, share * z).
+    `near` and `share` bound the depth difference that still counts as equal: max(near metres, share * z). `contrast`:
+    mean spread of light in a frame.
     """
     carried = carry(walk)
     inside = carried.inside
@@ -82,14 +85,17 @@ def compare(walk: Walk, near: float, share: float) -> dict[str, float]:
     kept = float(same_label[agrees].mean()) if agrees.any() else float("nan")
     shares = {"depth_agrees": agrees.sum(), "seen_through": through.sum()}
     told = {name: float(count / inside.sum()) for name, count in shares.items()}
-    return {**told, "labels_agree": kept, **light(blurred(walk.grey), carried, agrees)}
+    return {**told, "labels_agree": kept, **light(blurred(walk.grey), carried, agrees, contrast)}
 
 
-def light(grey: NDArray[np.uint8], carried: Carried, agrees: NDArray[np.bool_]) -> dict[str, float]:
-    """Change of light along carried points over that on the spot, and how much better a shift in time fits."""
+def light(grey: NDArray[np.uint8], carried: Carried, agrees: NDArray[np.bool_], contrast: float) -> dict[str, float]:
+    """Change of light along carried points over that on the spot, and how much better a shift in time fits.
+
+    `unsteady`, `leap`: that change between two frames, in units of the contrast: median and largest.
+    """
     pairs = len(grey) - 1
     started = grey.reshape(len(grey), -1)[:, carried.origin].astype(np.int16)
-    differs = {}
+    differs, alone = {}, {}
     for shift in SHIFTS:
         first, last = max(0, -shift), min(pairs, pairs - shift)
         moved, later = slice(first + shift, last + shift), slice(first + shift + 1, last + shift + 1)
@@ -97,9 +103,12 @@ def light(grey: NDArray[np.uint8], carried: Carried, agrees: NDArray[np.bool_]) 
         here, spot = started[moved], started[later]
         there = at(grey[later], carried.target[first:last])
         still = float((np.abs(here - spot) * mask).sum())
-        along = float((np.abs(here - there) * mask).sum())
-        differs[shift] = along / max(still, 1e-6) if mask.any() else float("nan")
-    return {"light_differs": differs[0], "light_shift": differs[0] - min(differs[-1], differs[1])}
+        changed = (np.abs(here - there) * mask).sum(axis=1)
+        differs[shift] = float(changed.sum()) / max(still, 1e-6) if mask.any() else float("nan")
+        if shift == 0 and (enough := (count := np.count_nonzero(mask, axis=1)) >= MANY).any():
+            each = changed[enough] / count[enough] / max(contrast, 1.0)
+            alone = {"unsteady": float(np.median(each)), "leap": float(each.max())}
+    return {"light_differs": differs[0], "light_shift": differs[0] - min(differs[-1], differs[1]), **alone}
 
 
 def surroundings(depth: NDArray[np.uint16], target: NDArray[np.intp]) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:

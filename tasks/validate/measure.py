@@ -41,6 +41,8 @@ class Job:
     walks: tuple[Rows, ...]
     scenes: dict[str, dict[str, Any]]
     gazetteer: story.Gazetteer
+    landmarks: dict[str, list[int]]
+    """Episode -> ids of the objects that its instruction names, where its entry tells them."""
     size: tuple[int, int]
     thresholds: Thresholds
 
@@ -130,25 +132,34 @@ def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
             scenes = {
                 name: dataset.scenes[name] for name in {rows["scene"][0] for rows in some} & dataset.scenes.keys()
             }
-            jobs.append(Job(dataset.shards[shard], some, scenes, gazetteer, dataset.size, thresholds))
+            landmarks = landmarks_of(dataset, some)
+            jobs.append(Job(dataset.shards[shard], some, scenes, gazetteer, landmarks, dataset.size, thresholds))
     return jobs
+
+
+def landmarks_of(dataset: Dataset, walks: tuple[Rows, ...]) -> dict[str, list[int]]:
+    """What the entries of some walks tell; nothing of walks whose instruction comes from elsewhere."""
+    infos = {name: dataset.entries.get(name, {}).get("info") or {} for name in (rows["episode"][0] for rows in walks)}
+    return {name: info["landmarks"] for name, info in infos.items() if "landmarks" in info and "source" not in info}
 
 
 def measure_job(job: Job) -> Measures:
     """Measure the walks of one job."""
     found = Measures()
+    boxes = {name: places.Boxes.of(scene) for name, scene in job.scenes.items()}
     with job.shard.open("rb") as file:
         # An empty file cannot be mapped; its walks are unreadable like those of any other truncated one.
         whole = job.shard.stat().st_size > 0
         shard = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if whole else b"")
         for rows in job.walks:
-            measure_walk(read_walk(shard, rows, job.size), rows, job, found)
+            measure_walk(read_walk(shard, rows, job.size), rows, job, boxes, found)
     return found
 
 
-def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
-    """Add the rows of one walk to `found`."""
-    scene = job.scenes.get(rows["scene"][0], {})
+def measure_walk(walk: Walk, rows: Rows, job: Job, boxes: dict[str, places.Boxes], found: Measures) -> None:
+    """Add the rows of one walk to `found`; `boxes`: of each scene of the job."""
+    name = rows["scene"][0]
+    scene = job.scenes.get(name, {})
     sighted = pictures.sightings(walk)
     seen = {**pictures.light(walk), **pictures.depths(walk), **pictures.labels(sighted, known_ids(scene))}
     moved = motion.steps(walk.pose)
@@ -167,6 +178,7 @@ def measure_walk(walk: Walk, rows: Rows, job: Job, found: Measures) -> None:
         "episode": walk.episode,
         "frozen": frozen(walk, frames, prints),
         **of_the_walk(walk, frames, rows, sighted, scene, job),
+        **(consistent(walk, frames, boxes.get(name), job.thresholds) if is_sound(walk, frames) else {}),
     })  # fmt: skip
     found.prints[walk.episode] = telling(walk, frames, prints)
     found.marks[walk.episode] = marks
@@ -180,6 +192,9 @@ def of_the_walk(
     t = job.thresholds
     forward = np.array([action == "forward" for action in ("", *walk.actions[:-1])])
     instruction = rows["instruction"][0] or ""
+    mentions, landmarks = job.gazetteer.mentions(instruction), job.landmarks.get(walk.episode)
+    # What could not be read was not seen.
+    landmarks = landmarks if walk.intact.all() else None
     return {
         "length": len(walk.pose),
         **pictures.texture(walk),
@@ -188,18 +203,20 @@ def of_the_walk(
         "ends": float(walk.actions.index("stop") == len(walk.actions) - 1 if "stop" in walk.actions else False),
         **(pictures.of_the_sensor(walk) if walk.intact.all() else {}),
         "words": len(instruction.split()),
-        **(consistent(walk, scene, t) if is_sound(walk, frames) else {}),
-        "grounded": story.grounded(sighted, instruction, scene, job.gazetteer),
-        "reached": story.reached(walk.pose, instruction, scene, job.gazetteer),
+        "grounded": story.grounded(sighted, mentions, scene),
+        "reached": story.reached(walk.pose, mentions, scene),
+        "listed": story.listed(sighted, mentions, landmarks, scene, job.gazetteer.places)
+        if landmarks is not None
+        else float("nan"),
         **told(walk, frames, rows["stratum"][0], t),
     }
 
 
-def consistent(walk: Walk, scene: dict[str, Any], t: Thresholds) -> dict[str, float]:
+def consistent(walk: Walk, frames: Columns, boxes: places.Boxes | None, t: Thresholds) -> dict[str, float]:
     """Agreement of the frames with each other and with the scene."""
     return {
-        **consistency.compare(walk, t.world.near, t.world.share),
-        "in_place": places.in_place(walk, places.Boxes.of(scene), t.world.slack),
+        **consistency.compare(walk, t.world.near, t.world.share, float(frames["contrast"].mean())),
+        "in_place": places.in_place(walk, boxes, t.world.slack) if boxes else float("nan"),
     }
 
 
@@ -232,12 +249,18 @@ def prints_of(walk: Walk, marks: likeness.Marks) -> list[tuple[Print, Print]]:
 
 
 def frozen(walk: Walk, frames: Columns, prints: list[tuple[Print, Print]]) -> float:
-    """Share of frames that are the one before to the bit, in picture or depth, although the pose changed."""
+    """Share of frames that are the one before to the bit, in picture or depth, although the pose changed or was to.
+
+    A frame of whose picture some rows alone are those of the one before counts as much as they fill of it.
+    """
     if len(walk.pose) < 2:
         return 0.0
-    repeated = [mine[0] == last[0] or mine[1] == last[1] for last, mine in pairwise(prints)]
+    whole = [mine[0] == last[0] or mine[1] == last[1] for last, mine in pairwise(prints)]
+    repeated = np.maximum(whole, pictures.repeated(walk.grey))
     moved = (frames["step"][1:] > MOVED) | (frames["turn"][1:] > MOVED)
-    return float((np.array(repeated) & moved & walk.intact[1:] & walk.intact[:-1]).mean())
+    # A wall may hold up a step, but nothing a turn.
+    moved |= np.isin(walk.actions[:-1], ("left", "right"))
+    return float((repeated * (moved & walk.intact[1:] & walk.intact[:-1])).mean())
 
 
 def telling(walk: Walk, frames: Columns, prints: list[tuple[Print, Print]]) -> set[Print]:

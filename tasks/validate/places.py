@@ -14,6 +14,12 @@ POINTS_A_SIDE = 16
 """Points of a frame that are looked up: a grid of at most so many a side."""
 EVERY = 2
 """Of so many frames one is looked at."""
+HULLS = ("wall", "floor", "ceiling")
+"""Categories whose box is about as large as their room: a point of theirs says less than one of a thing."""
+LEAST_POINTS = 30
+"""Points of things that a walk must show before they are judged apart from its walls."""
+ASTRAY = 0.3
+"""Metres by which the middle of an object may lie outside the rectangle around its room."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Boxes:
     """[3, ids] half of width, height and depth in the object's own frame."""
     yaw: NDArray[np.float32]
     """[ids] turn about +y in radians."""
+    thing: NDArray[np.bool_]
+    """[ids] whether it is no part of the building."""
 
     @classmethod
     def of(cls, scene: dict[str, Any]) -> Self:
@@ -34,12 +42,14 @@ class Boxes:
         doors = {door["id"] for door in scene.get("doors", ())}
         objects = [thing for thing in scene.get("objects", ()) if thing["id"] not in doors]
         count = 1 + max((thing["id"] for thing in objects), default=0)
-        boxes = cls(*(np.full(shape, np.nan, np.float32) for shape in ((3, count), (3, count), (count,))))
+        centre, half, yaw = (np.full(shape, np.nan, np.float32) for shape in ((3, count), (3, count), (count,)))
+        boxes = cls(centre, half, yaw, np.zeros(count, bool))
         if objects:
             ids = [thing["id"] for thing in objects]
             boxes.centre[:, ids] = np.array([thing["centre"] for thing in objects]).T
             boxes.half[:, ids] = np.array([thing["size"] for thing in objects]).T / 2
             boxes.yaw[ids] = [thing["yaw"] for thing in objects]
+            boxes.thing[ids] = [thing["category"] not in HULLS for thing in objects]
         return boxes
 
     def hold(
@@ -55,7 +65,10 @@ class Boxes:
 
 
 def in_place(walk: Walk, boxes: Boxes, slack: float) -> float:
-    """Share of a walk's points that lie in the box of their object; NaN where the scene describes no object seen."""
+    """Share of a walk's points that lie in the box of their object; NaN where the scene describes no object seen.
+
+    Where it is less for those of things alone (one that was moved drowns in walls and floors), the share of these.
+    """
     height, width = walk.depth.shape[1:]
     stride = max(1, -(-max(height, width) // POINTS_A_SIDE))
     grid = np.s_[::EVERY, stride // 2 :: stride, stride // 2 :: stride]
@@ -66,6 +79,28 @@ def in_place(walk: Walk, boxes: Boxes, slack: float) -> float:
     turned = pose[:, :3, :3] @ np.linalg.inv(walk.intrinsics[::EVERY])
     rays = turned.astype(np.float32) @ pixels.astype(np.float32)
     points = rays * (depth / np.float32(1000)) + pose[:, :3, 3:].astype(np.float32)
-    known, held = boxes.hold(ids.reshape(len(pose), -1).astype(np.intp), points, slack)
+    objects = ids.reshape(len(pose), -1).astype(np.intp)
+    known, held = boxes.hold(objects, points, slack)
     known &= depth[:, 0] > 0
-    return float((held & known).sum() / known.sum()) if known.any() else float("nan")
+    if not known.any():
+        return float("nan")
+    held &= known
+    things = known & boxes.thing[np.where(objects < len(boxes.thing), objects, 0)]
+    shares = [np.count_nonzero(held) / np.count_nonzero(known)]
+    if (count := np.count_nonzero(things)) >= LEAST_POINTS:
+        shares.append(np.count_nonzero(held & things) / count)
+    return float(min(shares))
+
+
+def at_home(scene: dict[str, Any]) -> float:
+    """Share of a scene's objects whose middle lies in the room that they are told to stand in; 1 where none is told."""
+    rooms = {room["id"]: list(zip(*room["polygon"], strict=True)) for room in scene.get("rooms", ())}
+    bounds = {id: (min(x), max(x), min(z), max(z)) for id, (x, z) in rooms.items()}
+    told = [
+        (thing["centre"], bounds[thing["room"]]) for thing in scene.get("objects", ()) if thing.get("room") in bounds
+    ]
+    inside = sum(
+        west - ASTRAY <= x <= east + ASTRAY and north - ASTRAY <= z <= south + ASTRAY
+        for (x, _, z), (west, east, north, south) in told
+    )
+    return inside / len(told) if told else 1.0

@@ -54,6 +54,8 @@ class Dataset:
     """Episode -> instruction there."""
     shards: dict[str, Path]
     """Blob name -> file."""
+    vocabulary: list[str]
+    """Word by number, as the episode file tells it; empty where it does not."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,7 +115,8 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
     """A dataset whose blobs are files on this machine, by name."""
     try:
         scenes = json.loads(files["scenes.json"].read_bytes())["scenes"]
-        episodes = json.loads(gzip.decompress(files["episodes.json.gz"].read_bytes()))["episodes"]
+        told = json.loads(gzip.decompress(files["episodes.json.gz"].read_bytes()))
+        episodes, vocabulary = told["episodes"], (told.get("instruction_vocab") or {}).get("itos") or []
         entries = {entry["episode_id"]: entry for entry in episodes}
         instructions = {name: str(entry["instruction"]["instruction_text"]) for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
@@ -128,6 +131,7 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
         entries=entries,
         instructions=instructions,
         shards={name: path for name, path in files.items() if name.startswith("shards/")},
+        vocabulary=vocabulary,
     )
 
 

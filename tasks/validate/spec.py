@@ -18,8 +18,11 @@ class PictureThresholds(Frozen):
     bright: float = Field(225.0, ge=0, le=255, description="Largest mean luminance of a frame, 0 to 255.")
     contrast: float = Field(0.5, ge=0, description="Least spread of luminance in a frame: less is a blank picture.")
     detail: float = Field(0.25, ge=0, description="Least fine detail of a walk (median): less is blurred.")
+    smear: tuple[float, float] = Field(
+        (0.45, 3.0), description="Least and most fine detail across over that down: beyond it pictures are smeared."
+    )
     blocks: float = Field(
-        1.45, ge=1, description="Most excess of edges on an 8 px grid (median): more was coded as JPEG."
+        1.24, ge=1, description="Most excess of edges on an 8 px grid (median): more was coded as JPEG."
     )
     grain: float = Field(20.0, gt=0, description="Most fine detail in the flat parts of a walk: more is noise.")
     dead: Share = Field(0.02, ge=0, le=1, description="Most pixels that stand still while the camera moves.")
@@ -32,16 +35,26 @@ class PictureThresholds(Frozen):
         description="Most by which a walk's colours are less probable than the median walk's, in nats a thing.",
     )
     colourless: Share = Field(0.9, ge=0, le=1, description="Most pixels whose three channels are equal.")
+    vivid: float = Field(
+        0.42, description="Least colourfulness of a walk's things as a share of that of things of the same name."
+    )
+    lightness: tuple[float, float] = Field(
+        (0.7, 1.25), description="Least and most lightness of its things as a share of that of things of the same name."
+    )
+    tones: int = Field(65, ge=0, description="Fewest different reds of a walk: fewer were stored in 6 bits.")
+    fringes: float = Field(
+        1.6, gt=0, description="Most steps of red less blue over steps of light: more, and channels lie apart."
+    )
     outlines: float = Field(
         0.55, ge=0, description="Least strength of edges where labels change, compared with the median walk's."
     )
     levels: int = Field(257, ge=0, description="Fewest different depths in three frames: fewer were stored in 8 bits.")
     frozen: Share = Field(
-        0.02, ge=0, le=1, description="Most frames that repeat the one before although the camera moved."
+        0.005, ge=0, le=1, description="Most frames, or rows of them, that repeat the one before under way."
     )
     nearest: float = Field(0.03, ge=0, description="Least valid depth in metres.")
     farthest: float = Field(40.0, gt=0, description="Largest valid depth in metres.")
-    holes: Share = Field(0.5, ge=0, le=1, description="Most pixels of a frame without depth.")
+    holes: Share = Field(0.02, ge=0, le=1, description="Most pixels of a frame with an object and without depth.")
     unlabelled: Share = Field(0.5, ge=0, le=1, description="Most pixels of a frame that belong to no object.")
     unknown: Share = Field(0.02, ge=0, le=1, description="Most pixels of a frame whose object its scene does not have.")
 
@@ -73,9 +86,14 @@ class WorldThresholds(Frozen):
     light: float = Field(
         0.4, ge=0, description="Most change of light along carried points, as a share of that on the spot."
     )
+    unsteady: float = Field(
+        0.13, gt=0, description="Most change of light along carried points from one frame to the next, in contrasts."
+    )
+    leap: float = Field(0.45, gt=0, description="The same for the worst two neighbours of a walk.")
     shift: float = Field(0.0, description="Most that pictures one frame earlier or later may fit better.")
     slack: float = Field(0.08, ge=0, description="A point this near to its object's box, in metres, lies in it.")
-    in_place: Share = Field(0.97, ge=0, le=1, description="Fewest points that lie in the box of their object.")
+    in_place: Share = Field(0.96, ge=0, le=1, description="Fewest points that lie in the box of their object.")
+    at_home: Share = Field(0.9, ge=0, le=1, description="Fewest objects of a scene in the room that they are told in.")
 
 
 class StoryThresholds(Frozen):

@@ -13,6 +13,7 @@ from tasks.validate.spec import StoryThresholds
 
 SEEN = 0.003
 """Share of a frame that an object must fill to count as seen."""
+NAMES = ("category", "name")
 REACH = 2.3
 """Metres from a thing's side within which a walk is near it."""
 
@@ -75,14 +76,18 @@ class Gazetteer:
     """Which words of an instruction name things and rooms, over all scenes of a dataset."""
 
     words: re.Pattern[str] | None
+    places: frozenset[str] = frozenset()
+    """Those that name rooms and doors, which are no landmarks."""
 
     @classmethod
     def of(cls, scenes: list[dict[str, Any]]) -> Self:
         """All names that the scenes use; longer ones first, so that `coffee table` is not a `table`."""
         things = [thing for scene in scenes for thing in named(scene)]
-        names = {str(thing.get(key, "")) for thing in things for key in ("category", "name")}
+        names = {str(thing.get(key, "")) for thing in things for key in NAMES}
         ordered = sorted((re.escape(name) for name in names if name), key=lambda name: (-len(name), name))
-        return cls(re.compile(rf"\b({'|'.join(ordered)})\b") if ordered else None)
+        rooms = {str(room.get(key, "")) for scene in scenes for room in scene.get("rooms", ()) for key in NAMES}
+        places = rooms | {name for name in names if "door" in name}
+        return cls(re.compile(rf"\b({'|'.join(ordered)})\b") if ordered else None, frozenset(places))
 
     def mentions(self, instruction: str) -> list[str]:
         """Categories that an instruction names, in order."""
@@ -94,12 +99,11 @@ def named(scene: dict[str, Any]) -> list[dict[str, Any]]:
     return [*scene.get("rooms", ()), *scene.get("objects", ())]
 
 
-def grounded(sighted: NDArray[np.float64], instruction: str, scene: dict[str, Any], gazetteer: Gazetteer) -> float:
-    """Share of the things and rooms that an instruction names which the walk has seen; NaN where it names none.
+def grounded(sighted: NDArray[np.float64], mentions: list[str], scene: dict[str, Any]) -> float:
+    """Share of the things and rooms that an instruction mentions which the walk has seen; NaN where it names none.
 
     `sighted`: [frames, ids] share of each frame that each object fills.
     """
-    mentions = gazetteer.mentions(instruction)
     if not mentions:
         return float("nan")
     seen = set(np.flatnonzero(sighted.max(axis=0) >= SEEN).tolist())
@@ -110,12 +114,27 @@ def grounded(sighted: NDArray[np.float64], instruction: str, scene: dict[str, An
     return sum(mention in known for mention in mentions) / len(mentions)
 
 
-def reached(pose: NDArray[np.float64], instruction: str, scene: dict[str, Any], gazetteer: Gazetteer) -> float:
-    """Share of the things and rooms that an instruction names which [N, 4, 4] poses come near, or enter.
+def listed(
+    sighted: NDArray[np.float64],
+    mentions: list[str],
+    landmarks: list[int],
+    scene: dict[str, Any],
+    places: frozenset[str],
+) -> float:
+    """Whether the things that an instruction mentions are landmarks of its entry, and these were seen: less share."""
+    filled = sighted.max(axis=0)
+    seen = [0 <= id < len(filled) and filled[id] > 0 for id in landmarks]
+    asked = set(landmarks)
+    known = {thing.get(key) for thing in scene.get("objects", ()) if thing["id"] in asked for key in NAMES}
+    told = [mention in known for mention in mentions if mention not in places]
+    return min(sum(some) / len(some) if some else 1.0 for some in (seen, told))
+
+
+def reached(pose: NDArray[np.float64], mentions: list[str], scene: dict[str, Any]) -> float:
+    """Share of the things and rooms that an instruction mentions which [N, 4, 4] poses come near, or enter.
 
     NaN where it names none, or poses are not finite.
     """
-    mentions = gazetteer.mentions(instruction)
     if not mentions or not np.isfinite(pose).all():
         return float("nan")
     place = pose[:, [0, 2], 3]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.validate import places
 from tasks.validate.colours import judged
 from tasks.validate.filed import agrees
 from tasks.validate.likeness import likeness
 from tasks.validate.measure import Measures, Print
 from tasks.validate.reading import COLUMNS, Dataset, Rows
-from tasks.validate.wording import familiar, manners
+from tasks.validate.wording import broken_off, familiar, manners
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -36,12 +37,19 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     frames = frames_table(walks, measures)
     known = pd.DataFrame(known_of(dataset, walks, measures))
     # People who tell the way name what they see from afar; only routes that were put into words name what they pass.
-    people = {name for name, entry in dataset.entries.items() if "source" in (entry.get("info") or {})}
+    people = {rows["episode"][0] for rows in walks if is_given(dataset, rows)}
     episodes.loc[episodes["episode"].isin(people), "reached"] = np.nan
     # How strong outlines are is the world's own; walks of one dataset compare.
     if "outlines" in episodes:
         episodes["outlines"] /= episodes["outlines"].median()
-    return {"frames": frames, "episodes": episodes.merge(known, on="episode", validate="one_to_one")}
+    both = episodes.merge(known, on="episode", validate="one_to_one")
+    both["filed"] = both[["filed", "listed"]].min(axis=1)
+    return {"frames": frames, "episodes": both}
+
+
+def is_given(dataset: Dataset, rows: Rows) -> bool:
+    """Whether a walk's instruction comes from a public episode."""
+    return "source" in (dataset.entries.get(rows["episode"][0], {}).get("info") or {})
 
 
 def frames_table(walks: list[Rows], measures: Measures) -> DataFrame:
@@ -85,8 +93,10 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
         groups.setdefault(rows["scene"][0], set()).add(group_of(rows["split"][0]))
     leaked, copies = shared_views(walks, measures)
     alike = most_alike(walks, measures)
-    channels, unusual = judged(walks, measures.palettes, dataset.scenes)
+    hues = judged(walks, measures.palettes, dataset.scenes)
+    described = {name: places.at_home(scene) for name, scene in dataset.scenes.items()}
     told = [rows["instruction"][0] or "" for rows in walks]
+    broken = broken_off(told)
     words, manner = familiar(told), manners(told, [rows["stratum"][0] for rows in walks])
     return [
         {
@@ -94,7 +104,7 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
             "stratum": rows["stratum"][0],
             "split": rows["split"][0],
             "scene": rows["scene"][0],
-            "scene_known": float(rows["scene"][0] in dataset.scenes),
+            "scene_known": described.get(rows["scene"][0], 0.0),
             "split_fits": float(group_of(split_of(dataset, rows["scene"][0])) == group_of(rows["split"][0])),
             "scene_groups": len(groups[rows["scene"][0]]),
             "instruction_matches": float(dataset.instructions.get(rows["episode"][0]) == rows["instruction"][0]),
@@ -103,11 +113,13 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
             "alike": alike[i].earlier,
             "alike_later": alike[i].later,
             "alike_elsewhere": alike[i].elsewhere,
-            "channels": channels[i],
-            "unusual": unusual[i],
-            "familiar": words[i],
+            "channels": hues.channels[i],
+            "unusual": hues.unusual[i],
+            "vivid": hues.vivid[i],
+            "lightness": hues.lightness[i],
+            "familiar": 0.0 if broken[i] and not is_given(dataset, rows) else words[i],
             "manner": manner[i],
-            "filed": agrees(dataset.entries.get(rows["episode"][0], {}), rows, dataset.size),
+            "filed": agrees(dataset.entries.get(rows["episode"][0], {}), rows, dataset),
         }
         for i, rows in enumerate(walks)
     ]  # fmt: skip

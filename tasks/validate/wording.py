@@ -20,6 +20,9 @@ MOST = 2.0
 """What one word or pair of words can say, in nats."""
 ROUNDS = 3
 """How often all are judged."""
+STOPS = (".", "!", "?")
+USUAL = 0.8
+"""Share of the instructions that end in a full stop where all are to."""
 SAME = {"hard": "forward"}
 """Strata that are walked, and so told, alike."""
 WORD = re.compile(r"[^\W\d_]+")
@@ -32,6 +35,13 @@ def familiar(instructions: Sequence[str]) -> list[float]:
         return [float("nan")] * len(spoken)
     counts = Counter(pair for pairs in spoken for pair in pairs)
     return [sum(counts[pair] > 1 for pair in pairs) / len(pairs) if pairs else float("nan") for pairs in spoken]
+
+
+def broken_off(instructions: Sequence[str]) -> list[bool]:
+    """Which instructions end in no full stop where nearly all others do; none with too few episodes."""
+    ends = [text.rstrip().endswith(STOPS) for text in instructions]
+    usual = len(ends) >= ENOUGH and sum(ends) >= USUAL * len(ends)
+    return [usual and not end for end in ends]
 
 
 def manners(instructions: Sequence[str], strata: Sequence[str]) -> list[float]:

@@ -39,7 +39,7 @@ from tasks.validate.reading import Dataset, open_dataset
 from tasks.validate.spec import Thresholds
 from tests.tasks.validate.faults import FAULTS
 from tests.tasks.validate.further_faults import Fault, none
-from tests.tasks.validate.recordings import Collection, Recording, entry_of, read_collection, write_recording
+from tests.tasks.validate.recordings import Collection, Recording, described, read_collection, told_of, write_recording
 
 SEED = 5
 SHARD = "shards/planted.tar"
@@ -132,7 +132,14 @@ def opened(folder: Path, plan: CollectPlan, **other: Path) -> Dataset:
     """A folder as validation opens what the store holds; `other`: files in the place of the folder's, by stem."""
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
     files |= (
-        {"index.parquet": other["index"], "episodes.json.gz": other["episodes"], SHARD: other["shard"]} if other else {}
+        {
+            "index.parquet": other["index"],
+            "episodes.json.gz": other["episodes"],
+            "scenes.json": other["scenes"],
+            SHARD: other["shard"],
+        }
+        if other
+        else {}
     )
     meta = {"size": list(plan.size), "plan": plan.model_dump(mode="json")}
     return open_dataset("dataset/" + "0" * 64, Manifest(kind="dataset", meta=meta), files)
@@ -174,11 +181,15 @@ def write_planted(folder: Path, clean: Clean, victims: list[Recording]) -> dict[
     columns = list(INDEX_COLUMNS)
     both = pa.concat_tables([kept.select(columns), pq.read_table(folder / "planted.parquet").select(columns)])
     pq.write_table(both, folder / "index.parquet")
-    entries = {**clean.dataset.entries, **{victim.episode: entry_of(victim) for victim in victims}}
-    write_gzip(folder / "episodes.json.gz", {"episodes": list(entries.values())})
+    planted = {victim.episode for victim in victims}
+    others = [entry for name, entry in clean.dataset.entries.items() if name not in planted]
+    write_gzip(folder / "episodes.json.gz", told_of(others, victims))
+    scenes = described(clean.collection.scenes, victims)
+    (folder / "scenes.json").write_text(json.dumps({"scenes": scenes}))
     return {
         "index": folder / "index.parquet",
         "episodes": folder / "episodes.json.gz",
+        "scenes": folder / "scenes.json",
         "shard": folder / "planted.tar",
     }  # fmt: skip
 

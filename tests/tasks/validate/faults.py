@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 
 from tests.tasks.validate.further_faults import FURTHER, Fault, as_long, stranger
+from tests.tasks.validate.odometry_faults import ODOMETRY
 from tests.tasks.validate.recordings import Collection, Recording
+from tests.tasks.validate.sensor_faults import SENSORS
 
 
 def nan_pose(r: Recording, _: Collection) -> None:
@@ -199,6 +201,8 @@ def moved_to_another_split(r: Recording, _: Collection) -> None:
 
 FAULTS: dict[str, Fault] = {
     **FURTHER,
+    **SENSORS,
+    **ODOMETRY,
     "NaN pose": Fault(nan_pose, "a pose is not finite"),
     "teleport": Fault(teleport, "the agent teleports"),
     "black frame": Fault(black_frame, "a frame is black"),

@@ -330,7 +330,7 @@ FURTHER: dict[str, Fault] = {
     "cut short": Fault(cut_short, "its last action is not the only stop"),
     "one frame": Fault(one_frame, "its last action is not the only stop"),
     "instruction of another": Fault(instruction_of_another, "its instruction names what the walk never sees"),
-    "gibberish": Fault(gibberish, "its instruction is in words that no other uses"),
+    "gibberish": Fault(gibberish, "in words that no other uses"),
     "entry of another": Fault(file_of_another, "the episode file tells of another walk"),
     "loop told as revisit": Fault(loop_for_revisit, MANNER, "loop"),
     "revisit told as loop": Fault(revisit_for_loop, MANNER, "revisit"),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 
-from tasks.collect.dataset import write_gzip, write_index
+from tasks.collect.dataset import with_vocabulary, write_gzip, write_index
 from tasks.collect.shards import png
 from tasks.collect.tars import TarWriter
 from tasks.spec import ManifestId
@@ -48,6 +48,10 @@ class Recording:
     """Whether the index points each frame at the next one's RGB picture."""
     numbers: list[int] | None = None
     """Frame numbers in the index, where they are not 0, 1, 2, ..."""
+    tokens: list[int] | None = None
+    """Word numbers of its instruction in the episode file, where they are not those of its words."""
+    described: dict[str, Any] | None = None
+    """What scenes.json tells of its scene, where that is not what the simulator told."""
 
 
 @dataclass
@@ -110,14 +114,30 @@ def write_collection(folder: Path, collection: Collection) -> None:
             for recording in collection.recordings[number : number + 8]:
                 rows += write_recording(tar, name, recording)
     write_index(folder / "index.parquet", sorted(rows, key=lambda row: (row["episode"], row["frame"])))
-    write_gzip(folder / "episodes.json.gz", {"episodes": [entry_of(r) for r in collection.recordings]})
-    (folder / "scenes.json").write_text(json.dumps({"scenes": collection.scenes}))
+    write_gzip(folder / "episodes.json.gz", told_of([], collection.recordings))
+    (folder / "scenes.json").write_text(json.dumps({"scenes": described(collection.scenes, collection.recordings)}))
+
+
+def described(scenes: list[dict[str, Any]], recordings: Iterable[Recording]) -> list[dict[str, Any]]:
+    """The scenes, those in the place of others that a damaged recording brings."""
+    changed = {r.described["id"]: r.described for r in recordings if r.described}
+    return [changed.get(scene["id"], scene) for scene in scenes]
 
 
 def entry_of(recording: Recording) -> dict[str, Any]:
     """The recording's entry of the episode file."""
     entry = {**recording.entry, "episode_id": recording.episode}
     return {**entry, "instruction": {"instruction_text": recording.told}}
+
+
+def told_of(entries: list[dict[str, Any]], recordings: list[Recording]) -> dict[str, Any]:
+    """The episode file: some entries as they stand, and those of recordings."""
+    told = {recording.episode: entry_of(recording) for recording in recordings}
+    file = with_vocabulary([*entries, *told.values()])
+    for recording in recordings:
+        if recording.tokens is not None:
+            told[recording.episode]["instruction"]["instruction_tokens"] = recording.tokens
+    return file
 
 
 def write_recording(tar: TarWriter, shard: str, recording: Recording) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def palettes() -> dict[str, Palette]:
 def test_the_walk_with_swapped_channels_stands_out() -> None:
     seen = palettes()
     seen["e3"] = {number: (blue, green, red) for number, (red, green, blue) in seen["e3"].items()}
-    order, _ = judged(WALKS, seen, {f"s{i}": {"objects": WALLS} for i in range(SCENES)})
+    order = judged(WALKS, seen, {f"s{i}": {"objects": WALLS} for i in range(SCENES)}).channels
     assert order[3] < -5 and min(np.delete(order, 3)) > 2
 
 
@@ -30,10 +30,10 @@ def test_few_scenes_that_disagree_judge_nobody() -> None:
     seen = palettes()
     for i in range(SCENES // 3):
         seen[f"e{i}"] = {number: (blue, green, red) for number, (red, green, blue) in seen[f"e{i}"].items()}
-    order, _ = judged(WALKS, seen, {f"s{i}": {"objects": WALLS} for i in range(SCENES)})
+    order = judged(WALKS, seen, {f"s{i}": {"objects": WALLS} for i in range(SCENES)}).channels
     assert np.isnan(order).all()
 
 
 def test_what_nobody_describes_is_not_compared() -> None:
-    order, unusual = judged(WALKS, palettes(), {})
-    assert np.isnan(order).all() and np.isnan(unusual).all()
+    hues = judged(WALKS, palettes(), {})
+    assert all(np.isnan(said).all() for said in (hues.channels, hues.unusual, hues.vivid, hues.lightness))
