@@ -1,4 +1,4 @@
-"""Great Expectations is imported without what no check calls; whoever asks for that has it whole; and it keeps a check's configuration."""
+"""Great Expectations is imported without what no check calls, whole for whoever asks; a configuration is remembered."""
 
 from __future__ import annotations
 
