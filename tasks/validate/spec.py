@@ -87,7 +87,7 @@ class WorldThresholds(Frozen):
         0.4, ge=0, description="Most change of light along carried points, as a share of that on the spot."
     )
     unsteady: float = Field(
-        0.13, gt=0, description="Most change of light along carried points from one frame to the next, in contrasts."
+        0.126, gt=0, description="Most change of light along carried points from one frame to the next, in contrasts."
     )
     leap: float = Field(0.45, gt=0, description="The same for the worst two neighbours of a walk.")
     shift: float = Field(0.0, description="Most that pictures one frame earlier or later may fit better.")
