@@ -30,16 +30,16 @@ class PictureThresholds(Frozen):
         0.0, description="Least log likelihood ratio of red, green, blue as they stand over any other order of them."
     )
     unusual: float = Field(
-        1.0,
+        1.1,
         gt=0,
         description="Most by which a walk's colours are less probable than the median walk's, in nats a thing.",
     )
     colourless: Share = Field(0.9, ge=0, le=1, description="Most pixels whose three channels are equal.")
     vivid: float = Field(
-        0.42, description="Least colourfulness of a walk's things as a share of that of things of the same name."
+        0.4, description="Least colourfulness of a walk's things as a share of that of things of the same name."
     )
     lightness: tuple[float, float] = Field(
-        (0.7, 1.25), description="Least and most lightness of its things as a share of that of things of the same name."
+        (0.68, 1.3), description="Least and most lightness of its things as a share of that of things of the same name."
     )
     tones: int = Field(65, ge=0, description="Fewest different reds of a walk: fewer were stored in 6 bits.")
     fringes: float = Field(
@@ -87,7 +87,7 @@ class WorldThresholds(Frozen):
         0.4, ge=0, description="Most change of light along carried points, as a share of that on the spot."
     )
     unsteady: float = Field(
-        0.126, gt=0, description="Most change of light along carried points from one frame to the next, in contrasts."
+        0.128, gt=0, description="Most change of light along carried points from one frame to the next, in contrasts."
     )
     leap: float = Field(0.45, gt=0, description="The same for the worst two neighbours of a walk.")
     shift: float = Field(0.0, description="Most that pictures one frame earlier or later may fit better.")
@@ -113,7 +113,7 @@ class StoryThresholds(Frozen):
         description="Metres between the way back and the way out, on average: least of `loop`, most of `revisit`.",
     )
     manner: float = Field(
-        1.0, description="Least log likelihood ratio of an instruction's words under its stratum over any other."
+        -4.0, description="Least log likelihood ratio of an instruction's words under its stratum over any other."
     )
     familiar: Share = Field(0.6, ge=0, le=1, description="Fewest pairs of words in it that other instructions use.")
     reached: Share = Field(
