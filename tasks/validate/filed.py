@@ -16,28 +16,36 @@ STEP = 0.25
 """Metres of a step, where the plan does not tell: a walk may end one before its goal's radius."""
 FIELD = 0.5
 """Degrees by which the field of view, and the direction of the camera, may differ."""
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading an entry raises that lacks a part of its format, or holds something else there."""
 
 
 def agrees(entry: dict[str, Any], rows: Rows, dataset: Dataset) -> float:
     """1 where scene, length, way, goal, camera, split, stratum and words are those of the index, 0 where one is not.
 
-    Only what the entry tells is compared: public episode files leave most of it out. NaN where it tells nothing.
+    Only what the entry tells is compared: public episode files leave most of it out. NaN where it tells nothing. An
+    entry that is malformed tells of no walk at all: 0.
     """
+    try:
+        facts = facts_of(entry, rows, dataset)
+    except MALFORMED:
+        return 0.0
+    return float(all(facts)) if facts else float("nan")
+
+
+def facts_of(entry: dict[str, Any], rows: Rows, dataset: Dataset) -> list[bool]:
+    """Whether each thing that the entry tells is as in the index."""
     info = entry.get("info") or {}
-    facts = [
-        rows[key][0] == told[key]
-        for told, key in ((info, "split"), (info, "stratum"))
-        if key in told
-    ]  # fmt: skip
+    facts = [rows[key][0] == info[key] for key in ("split", "stratum") if key in info]
     if "scene_id" in entry:
         facts.append(entry["scene_id"] == rows["scene"][0])
     if "frames" in info:
         facts.append(info["frames"] == len(rows["frame"]))
-    if (tokens := entry["instruction"].get("instruction_tokens")) and dataset.vocabulary:
-        facts.append(is_spelt(entry["instruction"]["instruction_text"], tokens, dataset.vocabulary))
+    spoken = entry.get("instruction") or {}
+    if (tokens := spoken.get("instruction_tokens")) and dataset.vocabulary:
+        facts.append(is_spelt(spoken["instruction_text"], tokens, dataset.vocabulary))
     facts += of_the_way(entry, info, rows, dataset.plan.get("forward_step", STEP))
-    facts += of_the_camera(info.get("camera") or {}, entry, rows, dataset.size[0])
-    return float(all(facts)) if facts else float("nan")
+    return facts + of_the_camera(info.get("camera") or {}, entry, rows, dataset.size[0])
 
 
 def is_spelt(text: str, tokens: list[int], vocabulary: list[str]) -> bool:

@@ -138,9 +138,13 @@ def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
 
 
 def landmarks_of(dataset: Dataset, walks: tuple[Rows, ...]) -> dict[str, list[int]]:
-    """What the entries of some walks tell; nothing of walks whose instruction comes from elsewhere."""
-    infos = {name: dataset.entries.get(name, {}).get("info") or {} for name in (rows["episode"][0] for rows in walks)}
-    return {name: info["landmarks"] for name, info in infos.items() if "landmarks" in info and "source" not in info}
+    """What the entries of some walks tell, -1 for what is no id; nothing where the instruction comes from elsewhere."""
+    told: dict[str, list[int]] = {}
+    for name in (rows["episode"][0] for rows in walks):
+        info = dataset.entries.get(name, {}).get("info")
+        if isinstance(info, dict) and isinstance(info.get("landmarks"), list) and "source" not in info:
+            told[name] = [id if isinstance(id, int) else -1 for id in info["landmarks"]]
+    return told
 
 
 def measure_job(job: Job) -> Measures:
