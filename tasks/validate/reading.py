@@ -31,6 +31,8 @@ COLUMNS = {
 }
 """Columns of the index and what they hold."""
 
+MOST_OBJECTS = 65_535
+"""Ids that a semantic picture of 16 bits can hold."""
 MATRICES = {"pose": 16, "intrinsics": 9}
 """Columns that hold so many numbers a row."""
 
@@ -127,12 +129,25 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
         id=id,
         manifest=manifest,
         index=read_index(files["index.parquet"], id),
-        scenes={scene["id"]: scene for scene in scenes},
+        scenes={scene["id"]: scene for scene in scenes if is_described(scene)},
         entries=entries,
         instructions=instructions,
         shards={name: path for name, path in files.items() if name.startswith("shards/")},
         vocabulary=vocabulary,
     )
+
+
+def is_described(scene: dict[str, Any]) -> bool:
+    """Whether a scene's objects, rooms and doors have what validation reads of them; else its walks have no scene."""
+    things, rooms, doors = (scene.get(kind, ()) for kind in ("objects", "rooms", "doors"))
+    try:
+        named = all(isinstance(found["category"], str) for found in (*things, *rooms))
+        numbered = all(0 < int(found["id"]) <= MOST_OBJECTS for found in (*things, *doors))
+        solid = [np.array([*thing["centre"], *thing["size"], thing["yaw"]], float).shape == (7,) for thing in things]
+        outlined = [np.array(room["polygon"], float)[:, :2].shape[0] > 2 and "id" in room for room in rooms]
+    except (IndexError, KeyError, TypeError, ValueError):
+        return False
+    return "id" in scene and named and numbered and all(solid) and all(outlined)
 
 
 def read_index(path: Path, id: ManifestId) -> pa.Table:

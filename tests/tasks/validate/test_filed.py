@@ -1,8 +1,10 @@
-"""Entries of the episode file that lack a part or hold something else there are no walk's; the others are judged on."""
+"""Entries of episode file and scenes.json that lack a part or hold something else there: their walks alone are lost."""
 
 from __future__ import annotations
 
 import copy
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,27 @@ def test_a_malformed_entry_tells_of_another_walk(dataset: Dataset, damage: Damag
     assert agrees(entry, rows, dataset) == 1
     damage(entry)
     assert agrees(entry, rows, dataset) == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda scene: scene.pop("id"),
+        lambda scene: scene["objects"][0].pop("centre"),
+        lambda scene: scene["objects"][0].update(size=None),
+        lambda scene: scene["objects"][0].update(id=10**9),
+        lambda scene: scene["rooms"][0].pop("polygon"),
+        lambda scene: scene["rooms"][0].update(category=None),
+    ],
+)
+def test_a_malformed_scene_is_none(collected: Path, tmp_path: Path, damage: Damage) -> None:
+    folder = Path(shutil.copytree(collected, tmp_path / "dataset"))
+    told = json.loads((folder / "scenes.json").read_text())
+    whole = {scene["id"] for scene in told["scenes"]}
+    hurt = told["scenes"][0]["id"]
+    damage(told["scenes"][0])
+    (folder / "scenes.json").write_text(json.dumps(told))
+    assert set(dataset_in(folder, PLAN.model_dump(mode="json")).scenes) == whole - {hurt}
 
 
 def test_landmarks_that_are_no_objects_were_not_seen(dataset: Dataset) -> None:
