@@ -36,7 +36,7 @@ class PictureThresholds(Frozen):
     )
     colourless: Share = Field(0.9, ge=0, le=1, description="Most pixels whose three channels are equal.")
     vivid: float = Field(
-        0.4, description="Least colourfulness of a walk's things as a share of that of things of the same name."
+        0.42, description="Least colourfulness of a walk's things as a share of that of things of the same name."
     )
     lightness: tuple[float, float] = Field(
         (0.68, 1.3), description="Least and most lightness of its things as a share of that of things of the same name."
