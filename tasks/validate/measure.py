@@ -27,6 +27,8 @@ WALKS_A_JOB = 4
 """Few: whoever ends last is waited for."""
 Print = tuple[int, int]
 """What tells two pictures apart: hash of how it looks, checksum of its pixels."""
+STRIDE = 1.05
+"""Steps from its start at which a walk that comes back may end."""
 MOVED = 0.005
 """Metres or degrees; below it a camera stands still."""
 _jobs: list[Job] = []
@@ -124,6 +126,7 @@ def measure_numbered(number: int) -> Measures:
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
     """The dataset cut into pieces of one shard each."""
+    thresholds = fitted(thresholds, float(dataset.plan.get("forward_step") or 0.0))
     gazetteer = story.Gazetteer.of(list(dataset.scenes.values()))
     jobs = []
     for shard, walks in dataset.walks_by_shard().items():
@@ -135,6 +138,12 @@ def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
             landmarks = landmarks_of(dataset, some)
             jobs.append(Job(dataset.shards[shard], some, scenes, gazetteer, landmarks, dataset.size, thresholds))
     return jobs
+
+
+def fitted(thresholds: Thresholds, step: float) -> Thresholds:
+    """The thresholds for an agent of such steps, in metres: with long ones it comes no nearer to its start than one."""
+    back = max(thresholds.story.back, STRIDE * step)
+    return thresholds.model_copy(update={"story": thresholds.story.model_copy(update={"back": back})})
 
 
 def landmarks_of(dataset: Dataset, walks: tuple[Rows, ...]) -> dict[str, list[int]]:
