@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.validate.spec import Thresholds
+
+if TYPE_CHECKING:
+    from tasks.validate.reading import Dataset
 
 
 class Severity(StrEnum):
@@ -49,11 +52,11 @@ class Limits:
     """Degrees."""
 
 
-def limits(thresholds: Thresholds, plan: dict[str, Any]) -> Limits:
+def limits(thresholds: Thresholds, dataset: Dataset) -> Limits:
     """The thresholds' own limits, else those of the plan that was collected, else those of habitat's agents."""
-    step, turns = plan.get("forward_step", 0.25), plan.get("turns") or [30.0]
+    turns = dataset.plan.get("turns") or [30.0]
     return Limits(
-        step=thresholds.poses.step or 1.02 * step + 0.005,
+        step=thresholds.poses.step or 1.02 * dataset.step + 0.005,
         turn=thresholds.poses.turn or max(turns) + 0.5,
     )
 

@@ -74,7 +74,7 @@ def concluded(
 
 def checks_of(dataset: Dataset, thresholds: Thresholds) -> list[Check]:
     """All that a dataset is held to."""
-    return all_checks(thresholds, limits(thresholds, dataset.plan), STRATA, SPLITS)
+    return all_checks(thresholds, limits(thresholds, dataset), STRATA, SPLITS)
 
 
 @contextmanager

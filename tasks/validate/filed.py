@@ -12,8 +12,6 @@ from tasks.validate.reading import Dataset, Rows
 
 NEAR = 0.05
 """Metres by which a place may differ."""
-STEP = 0.25
-"""Metres of a step, where the plan does not tell: a walk may end one before its goal's radius."""
 FIELD = 0.5
 """Degrees by which the field of view, and the direction of the camera, may differ."""
 MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
@@ -44,7 +42,7 @@ def facts_of(entry: dict[str, Any], rows: Rows, dataset: Dataset) -> list[bool]:
     spoken = entry.get("instruction") or {}
     if (tokens := spoken.get("instruction_tokens")) and dataset.vocabulary:
         facts.append(is_spelt(spoken["instruction_text"], tokens, dataset.vocabulary))
-    facts += of_the_way(entry, info, rows, dataset.plan.get("forward_step", STEP))
+    facts += of_the_way(entry, info, rows, dataset.step)
     return facts + of_the_camera(info.get("camera") or {}, entry, rows, dataset.size[0])
 
 
@@ -55,7 +53,10 @@ def is_spelt(text: str, tokens: list[int], vocabulary: list[str]) -> bool:
 
 
 def of_the_way(entry: dict[str, Any], info: dict[str, Any], rows: Rows, step: float) -> list[bool]:
-    """Facts on start, places and end; a walk along a public episode's path keeps to it only roughly."""
+    """Facts on start, places and end, which may be a step (metres) before the goal's radius.
+
+    A walk along a public episode's path keeps to it only roughly.
+    """
     pose = rows["pose"]
     if "start_position" not in entry or not np.isfinite(pose).all():
         return []

@@ -126,7 +126,7 @@ def measure_numbered(number: int) -> Measures:
 
 def jobs_of(dataset: Dataset, thresholds: Thresholds) -> list[Job]:
     """The dataset cut into pieces of one shard each."""
-    thresholds = fitted(thresholds, float(dataset.plan.get("forward_step") or 0.0))
+    thresholds = fitted(thresholds, dataset.step)
     gazetteer = story.Gazetteer.of(list(dataset.scenes.values()))
     jobs = []
     for shard, walks in dataset.walks_by_shard().items():
@@ -150,9 +150,9 @@ def landmarks_of(dataset: Dataset, walks: tuple[Rows, ...]) -> dict[str, list[in
     """What the entries of some walks tell, -1 for what is no id; nothing where the instruction comes from elsewhere."""
     told: dict[str, list[int]] = {}
     for name in (rows["episode"][0] for rows in walks):
-        info = dataset.entries.get(name, {}).get("info")
-        if isinstance(info, dict) and isinstance(info.get("landmarks"), list) and "source" not in info:
-            told[name] = [id if isinstance(id, int) else -1 for id in info["landmarks"]]
+        landmarks = dataset.info(name).get("landmarks")
+        if isinstance(landmarks, list) and not dataset.is_given(name):
+            told[name] = [id if isinstance(id, int) else -1 for id in landmarks]
     return told
 
 

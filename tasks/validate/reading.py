@@ -33,6 +33,8 @@ COLUMNS = {
 
 MOST_OBJECTS = 65_535
 """Ids that a semantic picture of 16 bits can hold."""
+STEP = 0.25
+"""Metres."""
 MATRICES = {"pose": 16, "intrinsics": 9}
 """Columns that hold so many numbers a row."""
 
@@ -69,6 +71,20 @@ class Dataset:
     def plan(self) -> dict[str, Any]:
         """The plan that was collected; empty where the manifest does not tell."""
         return dict(self.manifest.meta.get("plan") or {})
+
+    @property
+    def step(self) -> float:
+        """Metres that the agent went forward at a time; those of habitat's agents where the plan does not tell."""
+        return float(self.plan.get("forward_step", STEP))
+
+    def info(self, episode: str) -> dict[str, Any]:
+        """The further facts in an episode's entry; empty where it tells none, or something else in their place."""
+        told = self.entries.get(episode, {}).get("info")
+        return told if isinstance(told, dict) else {}
+
+    def is_given(self, episode: str) -> bool:
+        """Whether its instruction comes from a public episode."""
+        return "source" in self.info(episode)
 
     @property
     def episodes(self) -> int:
@@ -121,7 +137,7 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
         episodes, vocabulary = told["episodes"], (told.get("instruction_vocab") or {}).get("itos") or []
         entries = {entry["episode_id"]: entry for entry in episodes}
         instructions = {name: str(entry["instruction"]["instruction_text"]) for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+    except (AttributeError, ValueError, KeyError, TypeError, OSError, EOFError) as error:
         raise DataError(f"{id}: scenes.json or episodes.json.gz is malformed ({error}); collect it again.") from error
     if "size" not in manifest.meta:
         raise DataError(f"{id}: its manifest does not tell the size of its frames; collect it again.")
@@ -139,15 +155,16 @@ def open_dataset(id: ManifestId, manifest: Manifest, files: Mapping[str, Path]) 
 
 def is_described(scene: dict[str, Any]) -> bool:
     """Whether a scene's objects, rooms and doors have what validation reads of them; else its walks have no scene."""
-    things, rooms, doors = (scene.get(kind, ()) for kind in ("objects", "rooms", "doors"))
     try:
-        named = all(isinstance(found["category"], str) for found in (*things, *rooms))
-        numbered = all(0 < int(found["id"]) <= MOST_OBJECTS for found in (*things, *doors))
-        solid = [np.array([*thing["centre"], *thing["size"], thing["yaw"]], float).shape == (7,) for thing in things]
-        outlined = [np.array(room["polygon"], float)[:, :2].shape[0] > 2 and "id" in room for room in rooms]
-    except (IndexError, KeyError, TypeError, ValueError):
+        things, rooms, doors = (scene.get(kind, ()) for kind in ("objects", "rooms", "doors"))
+        numbered = all(0 < found["id"] <= MOST_OBJECTS for found in (*things, *doors))
+        named = all("id" in found and isinstance(found["category"], str) for found in (*things, *rooms))
+        boxes = [np.array([*thing["centre"], *thing["size"], thing["yaw"]], float) for thing in things]
+        outlines = [np.array(room["polygon"], float) for room in rooms]
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
-    return "id" in scene and named and numbered and all(solid) and all(outlined)
+    shaped = all(box.shape == (7,) for box in boxes) and all(o.shape == (len(o), 2) and len(o) > 2 for o in outlines)
+    return "id" in scene and numbered and named and shaped
 
 
 def read_index(path: Path, id: ManifestId) -> pa.Table:

@@ -37,7 +37,7 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     frames = frames_table(walks, measures)
     known = pd.DataFrame(known_of(dataset, walks, measures))
     # People who tell the way name what they see from afar; only routes that were put into words name what they pass.
-    people = {rows["episode"][0] for rows in walks if is_given(dataset, rows)}
+    people = {rows["episode"][0] for rows in walks if dataset.is_given(rows["episode"][0])}
     episodes.loc[episodes["episode"].isin(people), "reached"] = np.nan
     # How strong outlines are is the world's own; walks of one dataset compare.
     if "outlines" in episodes:
@@ -45,11 +45,6 @@ def tables(dataset: Dataset, measures: Measures) -> dict[str, DataFrame]:
     both = episodes.merge(known, on="episode", validate="one_to_one")
     both["filed"] = both[["filed", "listed"]].min(axis=1)
     return {"frames": frames, "episodes": both}
-
-
-def is_given(dataset: Dataset, rows: Rows) -> bool:
-    """Whether a walk's instruction comes from a public episode."""
-    return "source" in (dataset.entries.get(rows["episode"][0], {}).get("info") or {})
 
 
 def frames_table(walks: list[Rows], measures: Measures) -> DataFrame:
@@ -117,7 +112,7 @@ def known_of(dataset: Dataset, walks: list[Rows], measures: Measures) -> list[di
             "unusual": hues.unusual[i],
             "vivid": hues.vivid[i],
             "lightness": hues.lightness[i],
-            "familiar": 0.0 if broken[i] and not is_given(dataset, rows) else words[i],
+            "familiar": 0.0 if broken[i] and not dataset.is_given(rows["episode"][0]) else words[i],
             "manner": manner[i],
             "filed": agrees(dataset.entries.get(rows["episode"][0], {}), rows, dataset),
         }

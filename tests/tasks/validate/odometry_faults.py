@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from functools import partial
 
 import numpy as np
 
@@ -174,14 +175,10 @@ def without_doors(r: Recording, collection: Collection) -> None:
     r.described = {**scene_of(r, collection), "doors": []}
 
 
-def walls_of_another(r: Recording, collection: Collection) -> None:
+def of_another_scene(part: str, r: Recording, collection: Collection) -> None:
+    """One part of a scene is told as another scene has it."""
     other = scene_of(stranger(r, collection), collection)
-    r.described = {**scene_of(r, collection), "walls": other["walls"]}
-
-
-def rooms_of_another(r: Recording, collection: Collection) -> None:
-    other = scene_of(stranger(r, collection), collection)
-    r.described = {**scene_of(r, collection), "rooms": other["rooms"]}
+    r.described = {**scene_of(r, collection), part: other[part]}
 
 
 UNSEEN = ""
@@ -211,6 +208,6 @@ ODOMETRY: dict[str, Fault] = {
     "things moved": Fault(things_moved, "does not lie where the scene has it"),
     "things renamed": Fault(things_renamed, "the episode file tells of another walk"),
     "without doors": Fault(without_doors, UNSEEN),
-    "walls of another": Fault(walls_of_another, UNSEEN),
-    "rooms of another": Fault(rooms_of_another, "its things stand in other rooms than told"),
+    "walls of another": Fault(partial(of_another_scene, "walls"), UNSEEN),
+    "rooms of another": Fault(partial(of_another_scene, "rooms"), "its things stand in other rooms than told"),
 }

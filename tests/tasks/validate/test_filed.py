@@ -56,6 +56,7 @@ def test_a_malformed_entry_tells_of_another_walk(dataset: Dataset, damage: Damag
         lambda scene: scene["objects"][0].update(id=10**9),
         lambda scene: scene["rooms"][0].pop("polygon"),
         lambda scene: scene["rooms"][0].update(category=None),
+        lambda scene: scene["rooms"][0].update(polygon=[[0.0, 0.0, 0.0]] * 4),
     ],
 )
 def test_a_malformed_scene_is_none(collected: Path, tmp_path: Path, damage: Damage) -> None:
@@ -66,6 +67,15 @@ def test_a_malformed_scene_is_none(collected: Path, tmp_path: Path, damage: Dama
     damage(told["scenes"][0])
     (folder / "scenes.json").write_text(json.dumps(told))
     assert set(dataset_in(folder, PLAN.model_dump(mode="json")).scenes) == whole - {hurt}
+
+
+def test_further_facts_that_are_none_are_empty(dataset: Dataset) -> None:
+    name = dataset.walks()[0]["episode"][0]
+    for wrong in (7, "source", ["source"], None):
+        dataset.entries[name]["info"] = wrong
+        assert dataset.info(name) == {} and not dataset.is_given(name)
+    dataset.entries[name]["info"] = {"source": "elsewhere"}
+    assert dataset.is_given(name)
 
 
 def test_landmarks_that_are_no_objects_were_not_seen(dataset: Dataset) -> None:
