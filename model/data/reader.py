@@ -99,12 +99,14 @@ class ViewReader:
 
     def _told(self, view: View, own: int) -> int:
         """The walk whose instruction a view is told: its own, or one of another building."""
+        if self.foreign == 0:
+            return own
         draw = np.random.default_rng([self.seed, 2, view.row])
         if draw.random() >= self.foreign:
             return own
-        walks, split = self.dataset.walks, self.dataset.split(self.dataset.walks[own].split)
-        ring = np.roll(split, -int(draw.integers(len(split)))).tolist()
-        return next((other for other in ring if walks[other].scene != walks[own].scene), own)
+        split = self.dataset.split(self.dataset.walks[own].split)
+        other = self.dataset.first_elsewhere(own, np.roll(split, -int(draw.integers(len(split)))).tolist())
+        return own if other is None else other
 
     def _questions(self, views: Sequence[View], current: Sequence[Frame]) -> tuple[list[str], ThingMask]:
         asked = [self._ask(view, frame) for view, frame in zip(views, current, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +79,11 @@ class WalkDataset:
             there = ", ".join(sorted({w.split for w in self.walks})) or "none"
             raise UsageError(f"The dataset has no walks in the split {name!r} (it has {there}): collect scenes for it.")
         return found
+
+    def first_elsewhere(self, own: int, among: Iterable[int]) -> int | None:
+        """The first of some walks that is in another building than one's own; None where there is none."""
+        scene = self.walks[own].scene
+        return next((walk for walk in among if self.walks[walk].scene != scene), None)
 
     @cached_property
     def categories(self) -> dict[str, dict[int, str]]:

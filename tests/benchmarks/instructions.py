@@ -57,14 +57,12 @@ def measure(dataset: WalkDataset, predictor: Predictor, count: int) -> dict[str,
 
 def strangers(dataset: WalkDataset, views: Sequence[View]) -> list[str]:
     """For each view the instruction of the next walk in another building."""
-    walks = [dataset.walks[dataset.walk[view.current]] for view in views]
-    if len({walk.scene for walk in walks}) < 2:
+    walks = [int(dataset.walk[view.current]) for view in views]
+    others = [dataset.first_elsewhere(walk, [*walks[place + 1 :], *walks]) for place, walk in enumerate(walks)]
+    found = [dataset.walks[other].instruction for other in others if other is not None]
+    if len(found) < len(walks):
         raise UsageError(f"The split {SPLIT} has one building: instructions cannot be shuffled over buildings.")
-    ring = [*walks, *walks]
-    return [
-        next(other.instruction for other in ring[place + 1 :] if other.scene != walk.scene)
-        for place, walk in enumerate(walks)
-    ]
+    return found
 
 
 @torch.inference_mode()
