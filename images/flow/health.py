@@ -1,11 +1,13 @@
-"""Whether the process of this container does its work; for engines that ask (Kubernetes has probes of its own).
+"""Whether the process of this container does its work: `health.py [HOST:PORT ...]`.
 
-A Prefect server and a worker started with `--with-healthcheck` answer over HTTP. Anything else, a flow run above all,
-is healthy while it runs.
+With addresses, where a process serves no page of its own: whether all of them can be reached. Without, for engines that
+ask by themselves: a Prefect server and a worker started with `--with-healthcheck` answer over HTTP; anything else, a
+flow run above all, is healthy while it runs.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -13,9 +15,12 @@ from pathlib import Path
 PAGES = {"server start": "http://127.0.0.1:4200/api/health", "worker start": "http://127.0.0.1:8080/health"}
 
 
-def main() -> None:
+def main(addresses: list[str]) -> None:
     """Leave with 0 where all is well, else with an error."""
-    for page in pages(commands()):
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), timeout=4).close()
+    for page in pages(commands()) if not addresses else ():
         urllib.request.urlopen(page, timeout=4).close()
 
 
@@ -32,6 +37,6 @@ def pages(lines: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except OSError as error:
         sys.exit(f"unhealthy: {error}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -86,6 +88,18 @@ def test_the_build_script_refuses_in_one_sentence(words: list[str], said: str) -
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and said in done.stderr
+
+
+def test_a_probe_by_addresses_fails_where_one_is_not_reached() -> None:
+    def asked(*addresses: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(HOUSE / "images/flow/health.py"), *addresses]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = f"127.0.0.1:{server.getsockname()[1]}"
+        assert asked(there, there).returncode == 0
+    gone = asked(there)
+    assert gone.returncode == 1 and gone.stderr.startswith("unhealthy: ")
 
 
 def test_archives_are_saved_where_their_reference_can_be_read(tmp_path: Path) -> None:
