@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from infra.policy import cluster_rules, pod_rules
+from infra.policy import cluster_rules, network_rules, pod_rules
 from infra.policy.manifests import Manifest
 from infra.policy.validity import invalid
 
@@ -25,6 +25,7 @@ RULES: dict[str, Rule] = {
     "walled": cluster_rules.walled,
     "placed": cluster_rules.placed,
     "closed-services": cluster_rules.closed_services,
+    "services-reached": network_rules.services_reached,
     "selectors-meet": cluster_rules.selectors_meet,
     "known-names": cluster_rules.known_names,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.policy.manifests import CLUSTER_WIDE, Manifest, Pods, pods, title
+from infra.policy.manifests import CLUSTER_WIDE, Manifest, Pods, instance_labels, pods, title
 
 PLANNED = {
     ("backsight", "Secret"): [
@@ -148,13 +148,13 @@ def service_meets(service: Manifest, chosen: list[Pods]) -> Iterator[str]:
 
 def matches(selector: Mapping[str, Any], group: Pods, manifest: Manifest) -> bool:
     """Whether a selector of a manifest selects some pods."""
-    wanted = selector.get("matchLabels", {}).items()
-    here = group.namespace == manifest["metadata"].get("namespace")
-    return here and all(group.labels.get(key) == value for key, value in wanted) and expressed(selector, group.labels)
+    return group.namespace == manifest["metadata"].get("namespace") and meets(selector, group.labels)
 
 
-def expressed(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether labels meet a selector's expressions."""
+def meets(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether labels meet a selector."""
+    if any(labels.get(key) != value for key, value in selector.get("matchLabels", {}).items()):
+        return False
     for expression in selector.get("matchExpressions", []):
         value = labels.get(expression["key"])
         if expression["operator"] == "Exists" and value is None:
@@ -168,9 +168,7 @@ def selects_some(selector: Mapping[str, Any], groups: list[Pods], policy: Manife
     """Whether a policy is about something: our pods, all pods, flow runs, or the pods of a database cluster."""
     if not selector or any(e["key"] in OTHERS_MAKE for e in selector.get("matchExpressions", [])):
         return True
-    inherited = [m["spec"].get("inheritedMetadata", {}).get("labels", {}) for m in manifests if m["kind"] == "Cluster"]
-    wanted = selector.get("matchLabels", {}).items()
-    if any(wanted <= labels.items() and expressed(selector, labels) for labels in inherited):
+    if any(meets(selector, instance_labels(m)) for m in manifests if m["kind"] == "Cluster"):
         return True
     return any(matches(selector, group, policy) for group in groups)
 

@@ -61,6 +61,11 @@ class Pods:
         return title(self.owner) + (f", container {container['name']}" if container else "")
 
 
+def instance_labels(cluster: Manifest) -> dict[str, str]:
+    """The labels of CloudNativePG's pods; what a Cluster lets them inherit its jobs do not get."""
+    return {"cnpg.io/cluster": str(cluster["metadata"]["name"])}
+
+
 def title(manifest: Manifest) -> str:
     """`Deployment backsight/prefect`."""
     metadata = manifest.get("metadata", {})

@@ -66,6 +66,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("placed", "(none)", lambda o: o["Service"]["metadata"].pop("namespace")),
     ("placed", "elsewhere", lambda o: o["Service"]["metadata"].update(namespace="elsewhere")),
     ("closed-services", "LoadBalancer", lambda o: o["Service"]["spec"].update(type="LoadBalancer")),
+    ("services-reached", "Service worker", lambda o: o["Service"]["spec"].update(selector={"tier": "back"})),
     ("selectors-meet", "selects no pod", lambda o: o["Service"]["spec"].update(selector={"app": "gone"})),
     ("selectors-meet", "port", lambda o: o["Service"]["spec"]["ports"][0].update(targetPort="gone")),
     ("selectors-meet", "own pods", lambda o: o["Deployment"]["spec"]["selector"]["matchLabels"].update(app="gone")),
