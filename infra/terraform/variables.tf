@@ -72,7 +72,7 @@ variable "node_groups" {
   }))
   default = {
     system  = { instance_types = ["m7i.2xlarge"], least = 3, most = 6, disk_gib = 100 }
-    cpu     = { instance_types = ["c7i.8xlarge", "c6i.8xlarge"], least = 0, most = 8, disk_gib = 500 }
+    cpu     = { instance_types = ["m7i.8xlarge", "m6i.8xlarge"], least = 0, most = 8, disk_gib = 1000 }
     collect = { instance_types = ["g6.4xlarge", "g5.4xlarge"], least = 0, most = 100, disk_gib = 200, spot = true, gpus = 1 }
     train   = { instance_types = ["p5.48xlarge"], least = 0, most = 8, disk_gib = 1000, gpus = 8, efa = 32 }
   }
