@@ -66,13 +66,23 @@ resource "aws_iam_openid_connect_provider" "this" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
+locals {
+  addon_settings = {
+    # Without it the network policies of infra/kubernetes are words on paper.
+    vpc-cni = jsonencode({ enableNetworkPolicy = "true" })
+    # EKS marks no storage class as the default: without this one every claim of a volume waits for ever.
+    aws-ebs-csi-driver = jsonencode({ defaultStorageClass = { enabled = true } })
+  }
+}
+
 resource "aws_eks_addon" "this" {
-  for_each                    = var.addons
-  cluster_name                = aws_eks_cluster.this.name
-  addon_name                  = each.key
+  for_each     = var.addons
+  cluster_name = aws_eks_cluster.this.name
+  addon_name   = each.key
+  # A new cluster has its own copies of the first three already, which would be a conflict.
+  resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
   service_account_role_arn    = each.key == "aws-ebs-csi-driver" ? aws_iam_role.service["ebs-csi"].arn : null
-  # Without it the network policies of infra/kubernetes are words on paper.
-  configuration_values = each.key == "vpc-cni" ? jsonencode({ enableNetworkPolicy = "true" }) : null
-  depends_on           = [aws_eks_node_group.this]
+  configuration_values        = lookup(local.addon_settings, each.key, null)
+  depends_on                  = [aws_eks_node_group.this]
 }

@@ -1,4 +1,5 @@
 # Node groups. The label backsight.dev/nodes is what Kueue's flavours go by; GPU nodes take only who tolerates them.
+# By the label k8s.amazonaws.com/accelerator the autoscaler knows a node whose GPUs are yet to come up, and orders no more.
 
 locals {
   ami_types = { for name, group in var.node_groups : name => group.gpus > 0 ? "AL2023_x86_64_NVIDIA" : "AL2023_x86_64_STANDARD" }
@@ -97,7 +98,10 @@ resource "aws_eks_node_group" "this" {
   instance_types  = each.value.instance_types
   ami_type        = local.ami_types[each.key]
   capacity_type   = each.value.spot ? "SPOT" : "ON_DEMAND"
-  labels          = { "backsight.dev/nodes" = each.key }
+  labels = merge(
+    { "backsight.dev/nodes" = each.key },
+    each.value.gpus > 0 ? { "k8s.amazonaws.com/accelerator" = "nvidia" } : {},
+  )
 
   scaling_config {
     min_size     = each.value.least
@@ -139,5 +143,6 @@ resource "aws_eks_node_group" "this" {
     ignore_changes = [scaling_config[0].desired_size, remote_access]
   }
 
-  depends_on = [aws_iam_role_policy_attachment.node]
+  # A node joins only where its way out stands, by which it pulls its images.
+  depends_on = [aws_iam_role_policy_attachment.node, aws_route.nat, aws_route.out, aws_route_table_association.private]
 }

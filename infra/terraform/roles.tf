@@ -1,5 +1,5 @@
 # Who may do what in AWS. Add-ons of the cluster take roles by their service accounts; the artefact store and the backups
-# use keys, since they speak plain S3 to any server, and the keys lie in Secrets Manager alone.
+# use keys, since they speak plain S3 to any server; the keys lie in Secrets Manager, and in Terraform's state: guard it.
 
 locals {
   issuer = replace(aws_iam_openid_connect_provider.this.url, "https://", "")

@@ -43,8 +43,12 @@ variable "zones" {
   default     = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
 
   validation {
-    condition     = length(var.zones) >= 2 && length(var.zones) <= 4 && length(distinct(var.zones)) == length(var.zones)
-    error_message = "Give two to four different zones: EKS wants two."
+    condition     = length(var.zones) >= 2 && length(var.zones) <= 3 && length(distinct(var.zones)) == length(var.zones)
+    error_message = "Give two or three different zones: EKS wants two, and a quarter of the network is each one's, the last all public subnets'."
+  }
+  validation {
+    condition     = alltrue([for zone in var.zones : startswith(zone, var.region)])
+    error_message = "The zones lie in another region than var.region: give both."
   }
 }
 

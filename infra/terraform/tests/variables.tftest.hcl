@@ -29,6 +29,18 @@ run "defaults" {
     error_message = "Training nodes are to lie in one zone, with all of their network cards."
   }
   assert {
+    condition     = [for name, group in aws_eks_node_group.this : name if contains(keys(group.labels), "k8s.amazonaws.com/accelerator")] == ["collect", "train"]
+    error_message = "The autoscaler is to know nodes that wait for their GPUs."
+  }
+  assert {
+    condition     = alltrue([for addon in aws_eks_addon.this : addon.resolve_conflicts_on_create == "OVERWRITE"])
+    error_message = "Add-ons are to take the place of what a new cluster brings by itself."
+  }
+  assert {
+    condition     = jsondecode(aws_eks_addon.this["aws-ebs-csi-driver"].configuration_values).defaultStorageClass.enabled
+    error_message = "Claims of volumes name no storage class, so there is to be a default one."
+  }
+  assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_public_access == false
     error_message = "The cluster's API is to be private unless ranges are named."
   }
@@ -49,6 +61,18 @@ run "a_budget_is_above_zero" {
 run "one_zone_is_too_few" {
   command = plan
   variables { zones = ["eu-central-1a"] }
+  expect_failures = [var.zones]
+}
+
+run "four_zones_are_too_many" {
+  command = plan
+  variables { zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d"] }
+  expect_failures = [var.zones]
+}
+
+run "zones_of_another_region" {
+  command = plan
+  variables { region = "us-east-1" }
   expect_failures = [var.zones]
 }
 
