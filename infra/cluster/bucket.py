@@ -1,6 +1,7 @@
 """`python -m infra.cluster.bucket`: the artefact store's bucket with its rules, made or brought up to date.
 
-What a server cannot do is said and left: the store finds out by itself how to guard its refs there.
+What a server cannot do is said and left: the store finds out by itself how to guard its refs there. So is what these
+keys may not set: a bucket of infra/terraform has its rules from there, and the platform's keys no right to change them.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ def created_within(bucket: Bucket, patience: float) -> None:
 
 
 def attempt(apply: Callable[[Bucket], None], bucket: Bucket) -> str:
-    """What came of a rule: `set`, or the server's own word for that it has no such thing."""
+    """What came of a rule: `set`, or the server's own word for that it has no such thing or does not let us set it."""
     from minio.error import S3Error
 
     try:
         apply(bucket)
     except S3Error as error:
+        if error.code == "AccessDenied":
+            return "left to the bucket's owner: these keys may not set it (AccessDenied)"
         if error.code not in HAVE_NONE:
             raise BacksightError(f"The S3 server refused a rule of bucket {bucket.name}: {error.message}.") from error
         return f"this server has none ({error.code})"
