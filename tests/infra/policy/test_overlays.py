@@ -79,6 +79,14 @@ def amounts(container: dict[str, Any]) -> tuple[float, float]:
 
 
 @needs_kubectl
+def test_kinds_only_node_can_be_drained_and_production_keeps_an_api_pod() -> None:
+    def budgets(name: str) -> list[str]:
+        return [m["metadata"]["name"] for m in rendered(name) if m["kind"] == "PodDisruptionBudget"]
+
+    assert (budgets("kind"), budgets("production")) == ([], ["prefect"])
+
+
+@needs_kubectl
 def test_what_serves_keeps_its_images_init() -> None:
     """A `command` would take the place of tini, and a first process without a handler of its own ignores SIGTERM."""
     serving = [group for name in ("kind", "production") for group in pods(rendered(name)) if group.serves]
