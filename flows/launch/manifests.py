@@ -341,6 +341,8 @@ def _variables(attempt: Attempt, meeting: str | None) -> dict[str, str]:
     own = {**SURROUNDINGS, "BACKSIGHT_HOME": f"{HOME}/state"}
     if _signs(attempt):
         own |= {name: f"{KEYS_FOLDER}/{file}" for name, file in KEY_FILES.items()}
+    if attempt.resources.gpus and attempt.job.spec.task == "collect":
+        own["BACKSIGHT_HABITAT_GPU"] = "0"  # the one that the pod was given; habitat-sim would draw on the CPU
     if meeting:
         own |= {"BACKSIGHT_NODES": str(pods), "MASTER_ADDR": meeting, "MASTER_PORT": str(MEETING_PORT)}
     elif pods > 1:

@@ -99,6 +99,15 @@ def test_equal_jobs_give_equal_objects() -> None:
     assert objects(attempt(resources), jobset) == objects(attempt(resources), jobset)
 
 
+@pytest.mark.parametrize(("gpus", "told"), [(1, "0"), (0, None)])
+def test_a_collection_with_gpus_draws_on_the_one_that_its_pod_was_given(gpus: int, told: str | None) -> None:
+    spec = CollectSpec(plan=load_preset("tiny").collect, seed=1)
+    job = Job("collect-1", spec, resources=StageResources(image="collector", gpus=gpus))
+    made = workload(Attempt(job, 1, Place(images=IMAGES), ("python",)), "uid", False)
+    variables = {v["name"]: v.get("value") for v in pod_template(made)["spec"]["containers"][0]["env"]}
+    assert variables.get("BACKSIGHT_HABITAT_GPU") == told
+
+
 def test_a_spec_that_no_config_map_holds_is_refused() -> None:
     job = Job("act-1", ActSpec(script="#" * 1_000_000))
     with pytest.raises(UsageError, match="a ConfigMap holds"):
