@@ -87,6 +87,18 @@ def test_kinds_only_node_can_be_drained_and_production_keeps_an_api_pod() -> Non
 
 
 @needs_kubectl
+@pytest.mark.parametrize("name", ["kind", "production"])
+def test_redis_has_the_disk_for_its_log_of_writes(name: str) -> None:
+    """Up to twice its memory before it is written anew, and then once more beside it."""
+    (redis,) = (m for m in rendered(name) if m["kind"] == "StatefulSet" and m["metadata"]["name"] == "redis")
+    (container,) = redis["spec"]["template"]["spec"]["containers"]
+    memory = next(v["value"] for v in container["env"] if v["name"] == "REDIS_MEMORY")
+    (claim,) = redis["spec"]["volumeClaimTemplates"]
+    disk = float(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi"))
+    assert 3 * float(memory[:-2]) / {"mb": 1024, "gb": 1}[memory[-2:]] <= disk
+
+
+@needs_kubectl
 def test_what_serves_keeps_its_images_init() -> None:
     """A `command` would take the place of tini, and a first process without a handler of its own ignores SIGTERM."""
     serving = [group for name in ("kind", "production") for group in pods(rendered(name)) if group.serves]
