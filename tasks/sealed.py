@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tasks.errors import BacksightError, DataError, UsageError
 from tasks.spec import Frozen, ManifestId
 from tasks.store import ArtefactStore, Manifest, RefConflict
+from tasks.store.chain import Chain
 
-KIND = "opening"
 SPLIT = "sealed"
 
 
@@ -25,21 +25,22 @@ class Opening(Frozen):
     """ISO 8601 in UTC."""
 
 
-def openings(store: ArtefactStore, registered: str) -> Iterator[tuple[ManifestId, Opening]]:
-    """All openings of a registered model, newest first; `DataError` where their chain is broken."""
-    id: str | None = store.ref(KIND, registered)
-    expected: int | None = None
-    while id is not None:
-        manifest = store.manifest(id)
-        if manifest.kind != KIND or manifest.meta["opening"]["registered"] != registered:
-            raise DataError(f"{id} is no opening of the sealed split for '{registered}': the chain is broken there.")
-        opening = Opening.model_validate(manifest.meta["opening"])
-        if expected is not None and opening.number != expected:
-            raise DataError(f"Opening {opening.number} of '{registered}' stands where {expected} belongs.")
-        yield id, opening
-        expected, id = opening.number - 1, manifest.inputs.get("previous")
-    if expected:
-        raise DataError(f"The openings of '{registered}' begin with number {expected + 1}, not 1.")
+@dataclass(frozen=True)
+class Opened:
+    """An opening and the artefact that holds it, which is the permit to look."""
+
+    id: ManifestId
+    opening: Opening
+
+
+class Openings(Chain[Opened]):
+    """The openings for one registered model."""
+
+    kind, title, body, first = "opening", "the openings of the sealed split", "opening", 1
+
+    def parse(self, id: ManifestId, manifest: Manifest) -> Opened:
+        """An opening from the artefact that holds it."""
+        return Opened(id, Opening.model_validate(manifest.meta["opening"]))
 
 
 def open_sealed(
@@ -50,33 +51,25 @@ def open_sealed(
     The same look again needs no new opening, for it shows nothing new. Raises `BacksightError` once `budget` openings
     are spent: a held-out set that was asked often enough is held out no longer.
     """
+    chain = Openings(store, registered)
+    look = {"dataset": dataset, "checkpoint": checkpoint}
     while True:
-        past = list(openings(store, registered))
-        if known := next((id for id, o in past if (o.dataset, o.checkpoint) == (dataset, checkpoint)), None):
-            return known
+        past = list(chain.entries())
+        granted = [o.id for o in past if (o.opening.dataset, o.opening.checkpoint) == (dataset, checkpoint)]
+        if granted:
+            return granted[0]
         if len(past) >= budget:
             raise BacksightError(
                 f"The sealed split was opened {len(past)} times for {registered}, which is its whole budget: collect "
                 "new sealed scenes (collect.held_out_seed), or raise promote.sealed_openings."
             )
-        opening = Opening(
-            number=len(past) + 1, registered=registered, dataset=dataset, checkpoint=checkpoint, by=by, at=at
-        )
-        previous = past[0][0] if past else None
-        chain = {"dataset": dataset, "checkpoint": checkpoint, "previous": previous}
-        id = store.publish(
-            Manifest(
-                kind=KIND,
-                inputs={name: value for name, value in chain.items() if value is not None},
-                meta={"opening": opening.model_dump(mode="json")},
-            )
-        )
+        opening = Opening(number=len(past) + 1, registered=registered, by=by, at=at, **look)
+        manifest = Manifest(kind=chain.kind, inputs=look, meta={"opening": opening.model_dump(mode="json")})
         try:
-            store.set_ref(KIND, registered, id, expected=previous)
+            return chain.link(manifest, past[0].id if past else None)
         except RefConflict:
             # Another gate opened it meanwhile: count anew.
             continue
-        return id
 
 
 def require_permit(
@@ -89,10 +82,10 @@ def require_permit(
             "val_seen."
         )
     manifest = store.manifest(permit)
-    if manifest.kind != KIND:
+    if manifest.kind != Openings.kind:
         raise UsageError(f"{permit} is no permit to open the sealed split: only the promotion gate gives one.")
     given = Opening.model_validate(manifest.meta["opening"])
     if (given.dataset, given.checkpoint) != (dataset, checkpoint):
         raise UsageError(f"{permit} lets {given.checkpoint} be measured on {given.dataset}, and nothing else.")
-    if permit not in (id for id, _ in openings(store, given.registered)):
+    if permit not in (opened.id for opened in Openings(store, given.registered).entries()):
         raise DataError(f"{permit} is not among the recorded openings of '{given.registered}': the gate never gave it.")

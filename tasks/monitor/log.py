@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from tasks.errors import BacksightError, DataError
+from tasks.errors import BacksightError
 from tasks.monitor.events import Decision, Event
 from tasks.monitor.policy import TriggerPolicy
 from tasks.monitor.trigger import FIRST, decide
 from tasks.spec import ManifestId
-from tasks.store import ArtefactStore, Manifest, RefConflict
+from tasks.store import Manifest, RefConflict
+from tasks.store.chain import Chain
 
-KIND = "monitor"
 BLOB = "decision.json"
 TRIES = 20
 """Writers that may be first in a row."""
@@ -31,48 +31,27 @@ class Logged:
     number: int
     decision: Decision
     policy: TriggerPolicy
-    previous: ManifestId | None
     inputs: Mapping[str, ManifestId]
     """Artefacts that the decision looked at, by what they were to it."""
     facts: Mapping[str, Any]
     """What else it looked at: the drift report, settings of the night that is to follow."""
 
 
-class DecisionLog:
-    """The decisions about one registered model. The head is a ref; every entry names the one before."""
+class DecisionLog(Chain[Logged]):
+    """The decisions about one registered model."""
 
-    def __init__(self, store: ArtefactStore, registered: str) -> None:
-        self.store = store
-        self.registered = registered
+    kind, title = "monitor", "the log of decisions"
 
-    def head(self) -> Logged | None:
-        """The newest decision; None before the first."""
-        target = self.store.ref(KIND, self.registered)
-        return None if target is None else self.read(target)
-
-    def read(self, id: ManifestId) -> Logged:
-        """One decision. `DataError` where the artefact is another one."""
-        manifest = self.store.manifest(id)
-        if manifest.kind != KIND or manifest.meta.get("registered") != self.registered:
-            raise DataError(f"{id} is no decision about '{self.registered}': the log is broken there.")
-        inputs = dict(manifest.inputs)
-        previous = inputs.pop("previous", None)
+    def parse(self, id: ManifestId, manifest: Manifest) -> Logged:
+        """A decision from the artefact that holds it."""
         return Logged(
             id=id,
             number=int(manifest.meta["number"]),
             decision=ADAPTER.validate_json(self.store.read(manifest.blobs[BLOB])),
             policy=TriggerPolicy.model_validate(manifest.meta["policy"]),
-            previous=previous,
-            inputs=inputs,
+            inputs={name: id for name, id in manifest.inputs.items() if name != "previous"},
             facts=manifest.meta.get("facts", {}),
         )
-
-    def entries(self) -> Iterator[Logged]:
-        """All decisions, newest first."""
-        logged = self.head()
-        while logged is not None:
-            yield logged
-            logged = self.read(logged.previous) if logged.previous else None
 
     def tell(
         self,
@@ -87,25 +66,24 @@ class DecisionLog:
             if head is not None and head.decision.event == event:
                 return head
             decision = decide(policy, head.decision.after if head else FIRST, event)
-            id = self._publish(decision, policy, head, inputs or {}, facts or {})
+            manifest = self._manifest_of(decision, policy, head.number + 1 if head else 0, inputs or {}, facts or {})
             try:
-                self.store.set_ref(KIND, self.registered, id, expected=head.id if head else None)
+                return self.read(self.link(manifest, head.id if head else None))
             except RefConflict:
                 continue
-            return self.read(id)
         raise BacksightError(f"{TRIES} others wrote to the log of '{self.registered}' first: try again.")
 
-    def _publish(
+    def _manifest_of(
         self,
         decision: Decision,
         policy: TriggerPolicy,
-        head: Logged | None,
+        number: int,
         inputs: Mapping[str, ManifestId],
         facts: Mapping[str, Any],
-    ) -> ManifestId:
+    ) -> Manifest:
         meta = {
             "registered": self.registered,
-            "number": head.number + 1 if head else 0,
+            "number": number,
             "action": decision.action.value,
             "rule": decision.rule.value,
             "reason": decision.reason,
@@ -113,5 +91,4 @@ class DecisionLog:
             "facts": dict(facts),
         }
         blobs = {BLOB: self.store.put_blob(ADAPTER.dump_json(decision, indent=1))}
-        chain = {"previous": head.id} if head else {}
-        return self.store.publish(Manifest(kind=KIND, blobs=blobs, inputs={**inputs, **chain}, meta=meta))
+        return Manifest(kind=self.kind, blobs=blobs, inputs=dict(inputs), meta=meta)

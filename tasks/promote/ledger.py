@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tasks.errors import DataError
 from tasks.promote.gate import Ruling
 from tasks.spec import Frozen, ManifestId
-from tasks.store import ArtefactStore, Manifest
-
-KIND = "ledger"
+from tasks.store import Manifest
+from tasks.store.chain import Chain
 
 
 class Act(StrEnum):
@@ -60,41 +57,16 @@ class Written:
 
     id: ManifestId
     entry: Entry
-    previous: ManifestId | None
 
 
-class Ledger:
-    """The ledger of one registered model: its head is a ref, its entries are manifests, verified on every read."""
+class Ledger(Chain[Written]):
+    """The ledger of one registered model."""
 
-    def __init__(self, store: ArtefactStore, registered: str) -> None:
-        self.store = store
-        self.registered = registered
+    kind, title, body = "ledger", "the ledger", "entry"
 
-    def head(self) -> Written | None:
-        """The newest entry; None while nothing has been judged."""
-        target = self.store.ref(KIND, self.registered)
-        return None if target is None else self.read(target)
-
-    def read(self, id: ManifestId) -> Written:
-        """One entry. `DataError` where it was altered or belongs elsewhere."""
-        manifest = self.store.manifest(id)
-        if manifest.kind != KIND or manifest.meta.get("registered") != self.registered:
-            raise DataError(f"{id} is no entry of the ledger of '{self.registered}': the chain is broken there.")
-        entry = Entry.model_validate(manifest.meta["entry"])
-        return Written(id, entry, manifest.inputs.get("previous"))
-
-    def entries(self) -> Iterator[Written]:
-        """All entries, newest first; `DataError` where the chain is broken."""
-        newer, written = None, self.head()
-        while written is not None:
-            if newer is not None and newer.entry.number != written.entry.number + 1:
-                raise DataError(
-                    f"Entry {newer.entry.number} of the ledger does not follow entry {written.entry.number}."
-                )
-            yield written
-            newer, written = written, self.read(written.previous) if written.previous else None
-        if newer is not None and newer.entry.number != 0:
-            raise DataError(f"The ledger of '{self.registered}' begins with entry {newer.entry.number}, not 0.")
+    def parse(self, id: ManifestId, manifest: Manifest) -> Written:
+        """An entry from the artefact that holds it."""
+        return Written(id, Entry.model_validate(manifest.meta["entry"]))
 
     def find(self, verdict: ManifestId) -> Written | None:
         """The entry of a verdict. Looks at the head and at the marks, which `mark` has set for all older entries."""
@@ -114,18 +86,10 @@ class Ledger:
 
     def append(self, entry: Entry, behind: Written | None) -> Written:
         """Write an entry behind the head that the caller has read; `RefConflict` where another was first."""
-        number = 0 if behind is None else behind.entry.number + 1
-        entry = entry.model_copy(update={"number": number})
-        previous = behind.id if behind else None
-        chain = {"previous": previous, "verdict": entry.verdict}
-        manifest = Manifest(
-            kind=KIND,
-            inputs={name: id for name, id in chain.items() if id is not None},
-            meta={"registered": self.registered, "entry": entry.model_dump(mode="json")},
-        )
-        id = self.store.publish(manifest)
-        self.store.set_ref(KIND, self.registered, id, expected=previous)
-        return Written(id, entry, previous)
+        entry = entry.model_copy(update={"number": 0 if behind is None else behind.entry.number + 1})
+        meta = {"registered": self.registered, "entry": entry.model_dump(mode="json")}
+        manifest = Manifest(kind=self.kind, inputs={"verdict": entry.verdict}, meta=meta)
+        return Written(self.link(manifest, behind.id if behind else None), entry)
 
 
 def mark_name(verdict: ManifestId) -> str:

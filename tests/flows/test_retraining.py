@@ -29,7 +29,7 @@ from tasks.monitor.log import Logged
 from tasks.monitor.policy import TriggerPolicy
 for digit, action, rule in (("0", Action.RETRAIN, Rule.CONFIRMED), ("1", Action.COLLECT, Rule.QUALITY)):
     decision = Decision(action, rule, "a test asks for it", Window(1795460404.5, "walks"), State())
-    assert tell(Logged("decision/" + 64 * digit, 0, decision, TriggerPolicy(), None, {}, json.loads(sys.argv[1])))
+    assert tell(Logged("decision/" + 64 * digit, 0, decision, TriggerPolicy(), {}, json.loads(sys.argv[1])))
 """
 WORLD = {"collect.buildings": "halls"}
 POLICY = TriggerPolicy(votes=1, windows=1, pool=1)

@@ -16,7 +16,7 @@ from tasks.promote import confirm as confirmation
 from tasks.promote.gate import Ruling
 from tasks.promote.spec import Policy, PromoteSpec
 from tasks.promote.verdict import Verdict, judge
-from tasks.sealed import Opening, open_sealed, openings
+from tasks.sealed import Opening, Openings, open_sealed
 from tasks.stage import execute
 from tasks.store import ArtefactStore, Manifest
 from tests.box_world import write_dataset
@@ -33,7 +33,7 @@ def opened(store: ArtefactStore, name: str, budget: int = 3) -> str:
 def test_each_opening_is_recorded_in_a_chain_and_the_same_look_again_is_none(store: ArtefactStore) -> None:
     first, second = opened(store, "a"), opened(store, "b")
     assert opened(store, "a") == first
-    assert [(id, o.number) for id, o in openings(store, "m")] == [(second, 2), (first, 1)]
+    assert [(o.id, o.opening.number) for o in Openings(store, "m").entries()] == [(second, 2), (first, 1)]
     assert store.manifest(second).inputs["previous"] == first
 
 
