@@ -17,10 +17,12 @@ from model.config import NetworkConfig, VGGTConfig
 from model.spatial_mllm import SpatialMLLM
 from model.training.config import PhaseConfig
 from model.training.objective import GEOMETRY_TERMS
+from model.training.optimizer import MOMENTS, MOMENTUM
+from model.training.parts import hidden_matrices
 
 GB = 1e9
 FLOAT = 4
-"""Bytes of the weights that are trained, of gradients, and of each of AdamW's two moments."""
+"""Bytes of a weight that is trained, of its gradient, and of each number that the optimiser keeps of it."""
 
 WIDE, SHORT = {"float32": 4, "bfloat16": 2, "float16": 2}, {"fp32": 4, "bf16": 2, "fp16": 2}
 """Bytes of a number under a network's `dtype`, and under a phase's `precision`."""
@@ -271,7 +273,8 @@ def plan_phase(
     frozen = sum(_held(n, config) * p.numel() for n, p in network.named_parameters() if not p.requires_grad)
     alone = GEOMETRY_TERMS.issuperset(phase.losses)
     activations = phase.batch * activation_bytes(config, network, tokens, SHORT[phase.precision], alone)
-    memory = {zero: rank_memory(trained, frozen, activations, zero, ranks) for zero in range(4)}
+    state = optimiser_numbers(network, phase)
+    memory = {zero: rank_memory(trained, state, frozen, activations, zero, ranks) for zero in range(4)}
     items = phase.batch * phase.accumulation * ranks
     return PhasePlan(
         name=name,
@@ -286,16 +289,25 @@ def plan_phase(
     )
 
 
-def rank_memory(trained: int, frozen: float, activations: float, zero: int, ranks: int) -> dict[str, float]:
-    """GB on one of `ranks` devices. ZeRO 1 cuts the optimiser's moments and its copy of the weights into pieces, 2 the
-    gradients as well, 3 also the weights themselves, the frozen ones included.
+def optimiser_numbers(network: nn.Module, phase: PhaseConfig) -> int:
+    """What the phase's optimiser keeps of the trained parameters: AdamW two numbers of each, Muon one of a matrix's."""
+    matrices = hidden_matrices(network) if phase.optimizer == "muon" else set()
+    trained = (p for p in network.parameters() if p.requires_grad)
+    return sum(p.numel() * len(MOMENTUM if p in matrices else MOMENTS) for p in trained)
+
+
+def rank_memory(trained: int, state: int, frozen: float, activations: float, zero: int, ranks: int) -> dict[str, float]:
+    """GB on one of `ranks` devices, for so many trained parameters, numbers of the optimiser's, and bytes of the rest.
+
+    ZeRO 1 cuts the optimiser's state and its copy of the weights into pieces, 2 the gradients as well, 3 also the
+    weights themselves, the frozen ones included.
     """
     cut = {stage: ranks if zero >= stage else 1 for stage in (1, 2, 3)}
     copy = trained * FLOAT / ranks if zero in (1, 2) and ranks > 1 else 0
     parts = {
         "weights": (trained * FLOAT + frozen) / cut[3],
         "gradients": trained * FLOAT / cut[2],
-        "optimiser": 2 * trained * FLOAT / cut[1] + copy,
+        "optimiser": state * FLOAT / cut[1] + copy,
         "activations": activations,
     }
     parts = {name: size / GB for name, size in parts.items()}

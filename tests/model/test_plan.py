@@ -9,10 +9,14 @@ import torch
 
 import flows.cli as cli
 from model.config import NetworkConfig
-from model.plan import IN_FULL, activation_bytes, count_tokens, plan_network, rank_memory
+from model.plan import IN_FULL, activation_bytes, count_tokens, optimiser_numbers, plan_network, rank_memory
 from model.spatial_mllm import SpatialMLLM
+from model.training.config import PhaseConfig
+from model.training.optimizer import make_optimizer
+from model.training.parts import parameter_groups
 from tasks.preset import load_preset
 from tests.model.random_views import random_text, random_views
+from tests.published import NETWORK
 
 BILLION = {"encoders.vggt": 1.19, "dinov3": 0.303}
 PHASES = ("geometry", "pretrain", "finetune", "joint")
@@ -56,11 +60,11 @@ def test_adapters_take_less_than_all_and_zero_takes_less_the_higher(full: object
 
 def test_memory_of_a_rank_by_hand() -> None:
     billion = 1_000_000_000
-    one = rank_memory(billion, 2e9, 3e9, zero=0, ranks=4)
+    one = rank_memory(billion, 2 * billion, 2e9, 3e9, zero=0, ranks=4)
     assert one == {"weights": 6, "gradients": 4, "optimiser": 8, "activations": 3, "total": 21}
-    assert rank_memory(billion, 2e9, 3e9, zero=1, ranks=4)["optimiser"] == 3
-    assert rank_memory(billion, 2e9, 3e9, zero=2, ranks=4)["gradients"] == 1
-    assert rank_memory(billion, 2e9, 3e9, zero=3, ranks=4) == {
+    assert rank_memory(billion, 2 * billion, 2e9, 3e9, zero=1, ranks=4)["optimiser"] == 3
+    assert rank_memory(billion, 2 * billion, 2e9, 3e9, zero=2, ranks=4)["gradients"] == 1
+    assert rank_memory(billion, 2 * billion, 2e9, 3e9, zero=3, ranks=4) == {
         "weights": 1.5,
         "gradients": 1,
         "optimiser": 2,
@@ -88,6 +92,19 @@ def test_planned_activations_are_those_that_autograd_keeps(trained: tuple[str, .
     measured = sum(size for address, size in kept.items() if address not in weights)
     assert said.logits.requires_grad
     assert activation_bytes(config, network, count_tokens(config), 4) == pytest.approx(measured, rel=0.35)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_planned_state_is_what_the_optimiser_keeps(optimizer: str) -> None:
+    phase = PhaseConfig(steps=1, losses={"heatmap": 1}, optimizer=optimizer, zero=0)
+    network = SpatialMLLM(NETWORK, NETWORK.language.vocabulary)
+    network.set_trainable(("language", "head"))
+    made = make_optimizer(parameter_groups(network, 0.0, apart=optimizer == "muon"), phase)
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
+    made.step()
+    kept = sum(t.numel() for state in made.state.values() for name, t in state.items() if name != "step")
+    assert optimiser_numbers(network, phase) == kept
 
 
 @pytest.mark.parametrize("preset", ["tiny", "full"])
