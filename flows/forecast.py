@@ -13,6 +13,7 @@ from flows.launch.resources import ResourceTable, StageResources, for_spec
 from flows.plan import PRODUCT, Night, Step
 from tasks.errors import UsageError
 from tasks.spec import Frozen, ManifestId, StageResult, StageSpec
+from tasks.yaml_file import read_keys
 
 if TYPE_CHECKING:
     from tasks.preset import Preset
@@ -114,13 +115,10 @@ def _line(asked: Question, night: Night, step: Step, follows: bool) -> tuple[For
 
 def read_prices(path: Path = PRICES) -> Prices:
     """The prices in a YAML file; a `UsageError` names the file and what is wrong in it."""
-    import yaml
-
     from tasks.explain import explain
 
+    values = read_keys(path, "The price file", "core_hour: 0.04")
     try:
-        return Prices.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise UsageError(f"The prices {path} cannot be read: {' '.join(str(error).split())}.") from error
+        return Prices.model_validate(values)
     except ValidationError as error:
         raise UsageError(explain(error, str(path), Prices)) from error

@@ -19,6 +19,7 @@ from tasks.monitor.spec import MonitorPlan
 from tasks.promote.spec import Policy
 from tasks.spec import Frozen
 from tasks.validate.spec import Thresholds
+from tasks.yaml_file import read_keys
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -61,7 +62,7 @@ def load_preset(name_or_path: str | Path, changed: Mapping[str, Any] | None = No
     A `UsageError` names the file, the key's path and the nearest known key.
     """
     path = preset_path(name_or_path)
-    preset = checked(read_yaml(path), str(path))
+    preset = checked(read_keys(path, "The preset", "collect: {...}"), str(path))
     if not changed:
         return preset
     # Onto the whole preset, not onto the file: a changed key keeps its neighbours' defaults.
@@ -102,21 +103,6 @@ def preset_path(name_or_path: str | Path) -> Path:
 def known() -> str:
     """The names of the presets, for a sentence."""
     return ", ".join(preset_names())
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file; a `UsageError` says where it is malformed."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The preset {path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"The preset {path} is no YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"The preset {path} holds no sections: it is to be a mapping such as `collect: {{...}}`.")
-    return values
 
 
 def place(values: dict[str, Any], key: str, value: Any) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import BacksightError, UsageError
+from tasks.yaml_file import read_keys
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 EXEC_SECONDS = 30
@@ -55,14 +56,8 @@ def in_cluster(host: str, port: str, account: Path = ACCOUNT) -> Connection:
 
 def from_kubeconfig(path: Path) -> Connection:
     """By the current context of a kubeconfig. `UsageError` where it cannot be read or names what it does not hold."""
-    import yaml
-
-    try:
-        config = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = " ".join(str(error).split())
-        raise UsageError(f"The kubeconfig {path} cannot be read: {said}.") from error
-    if not isinstance(config, dict) or not config.get("current-context"):
+    config = read_keys(path, "The kubeconfig", "current-context: NAME")
+    if not config.get("current-context"):
         raise UsageError(f"The kubeconfig {path} names no current-context: `kubectl config use-context` sets one.")
     context = _entry(path, config, "contexts", config["current-context"])["context"]
     cluster = _entry(path, config, "clusters", context["cluster"])["cluster"]

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from tasks.errors import UsageError
 from tasks.spec import Frozen, StageSpec
+from tasks.yaml_file import read_keys
 
 TABLE = Path(__file__).with_name("resources.yaml")
 
@@ -67,16 +68,12 @@ class ResourceTable(Frozen):
 @cache
 def read_table(path: Path = TABLE) -> ResourceTable:
     """The table in a YAML file; a `UsageError` names the file and what is wrong in it."""
-    import yaml
-
     from tasks.explain import explain
 
+    values = read_keys(path, "The table of resources", "default: {...}")
+    values.pop("anchors", None)
     try:
-        values = yaml.safe_load(path.read_text())
-        values.pop("anchors", None)
         return ResourceTable.model_validate(values)
-    except (OSError, AttributeError, yaml.YAMLError) as error:
-        raise UsageError(f"The table of resources {path} cannot be read: {' '.join(str(error).split())}.") from error
     except ValidationError as error:
         raise UsageError(explain(error, str(path), ResourceTable)) from error
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from tasks.errors import UsageError
 from tasks.explain import explain
 from tasks.spec import Frozen
+from tasks.yaml_file import read_keys
 
 
 class PredictSettings(Frozen):
@@ -26,30 +27,25 @@ class PredictSettings(Frozen):
     device: str | None = Field(None, description="cpu, cuda, cuda:1; None: the GPU where there is one.")
     unload_llm: bool = Field(False, description="Keep the language model off the device but for its own calls.")
 
+    @field_validator("instruction")
+    @classmethod
+    def _is_text(cls, value: str | None) -> str | None:
+        """A terminal hands on bytes that are no UTF-8 as lone surrogates, which no tokenizer reads."""
+        try:
+            (value or "").encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("is no text in UTF-8") from error
+        return value
+
 
 def read_settings(file: Path | None, given: Mapping[str, Any]) -> PredictSettings:
     """The settings in a YAML file (if any) with those that were `given` (not None) put over them.
 
     Raises `UsageError` naming the file, the key, and the key that was probably meant.
     """
-    values = read_yaml(file) if file is not None else {}
+    values = read_keys(file, "The settings file", "algorithm: fast") if file is not None else {}
     values |= {name: value for name, value in given.items() if value is not None}
     try:
         return PredictSettings.model_validate(values)
     except ValidationError as error:
         raise UsageError(explain(error, str(file or "options"), PredictSettings)) from error
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The keys of a YAML file."""
-    import yaml
-
-    try:
-        values = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The settings {file} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"The settings {file} are no YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"The settings {file} hold no keys: write lines such as `algorithm: fast`.")
-    return values

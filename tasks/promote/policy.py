@@ -8,15 +8,15 @@ from pydantic import ValidationError
 
 from tasks.errors import UsageError
 from tasks.explain import explain
-from tasks.preset import read_yaml
 from tasks.promote.spec import Policy
+from tasks.yaml_file import read_keys
 
 
 def load_policy(path: Path) -> Policy:
     """The policy in a file; a `UsageError` says in one sentence which key is wrong or which bounds contradict."""
     if not path.is_file():
         raise UsageError(f"There is no policy file {path}: correct the path.")
-    values = read_yaml(path)
+    values = read_keys(path, "The policy", "nights: 3")
     values = values["promote"] if isinstance(values.get("promote"), dict) else values
     try:
         return Policy.model_validate(values)

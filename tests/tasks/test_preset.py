@@ -82,8 +82,8 @@ def test_a_wrong_file_names_file_and_key(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("a: [", "is no YAML"),
-        ("- 1", "holds no sections"),
-        ("", "holds no sections"),
+        ("- 1", "holds no keys"),
+        ("", "holds no keys"),
         ("{}", "training: this key is missing"),
     ],
 )

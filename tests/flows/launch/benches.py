@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import psutil
 import pytest
 
-from flows.launch import Handle, Job, Launcher
+from flows.launch import Ending, Handle, Job, Launcher, Report
 from flows.launch.cluster_api import CONFIG_MAPS, PODS, ClusterApi
 from flows.launch.container import JOB as CONTAINER_JOB
 from flows.launch.container import ContainerLauncher
@@ -51,6 +51,15 @@ def act(script: str, name: str = "act-1", environment: Mapping[str, str] | None 
     """A job whose task runs a script."""
     resources = more.pop("resources", SMALL)
     return Job(name, ActSpec(script=script), resources=resources, environment=environment or {}, **more)
+
+
+def ran(launcher: Launcher, asked: Job) -> tuple[list[Report], Ending]:
+    """All that is reported of a job from its start, and its ending."""
+    handle = launcher.start(asked)
+    reports = list(launcher.follow(handle))
+    ending = launcher.ending(handle)
+    assert ending is not None
+    return reports, ending
 
 
 class Bench(Protocol):

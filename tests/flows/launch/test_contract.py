@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from flows.launch import Cause, Ending, Handle, Job, JobState, Launcher, LogLine, Progress, Report
-from tests.flows.launch.benches import Bench
+from flows.launch import Cause, Handle, Job, JobState, Launcher, LogLine, Progress, Report
+from tests.flows.launch.benches import Bench, ran
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(30)"
-
-
-def ran(launcher: Launcher, asked: Job) -> tuple[list[Report], Ending]:
-    handle = launcher.start(asked)
-    reports = list(launcher.follow(handle))
-    ending = launcher.ending(handle)
-    assert ending is not None
-    return reports, ending
 
 
 def first_line(launcher: Launcher, handle: Handle) -> Report:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flows.launch import Cause, Ending, Job, JobState, LogLine, Notice, Progress, Report
+from flows.launch import Cause, Job, JobState, LogLine, Notice, Progress, Report
 from flows.launch import cluster_diagnosis as diagnosis
 from flows.launch.cluster_api import ClusterApi, Refused, Unreachable
 from flows.launch.kubeconfig import connection
@@ -21,7 +21,7 @@ from tasks.collect.spec import CollectSpec
 from tasks.errors import BacksightError, UsageError
 from tasks.spec import HOUSE, Outcome, StageResult
 from tests.cluster.small_cluster import SmallCluster
-from tests.flows.launch.benches import SMALL, ClusterBench, act
+from tests.flows.launch.benches import SMALL, ClusterBench, act, ran
 from tests.local_stack import wait_for
 
 SLEEPS = "import time; print('ready', flush=True); time.sleep(30)"
@@ -44,14 +44,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shaped(**changed: Any) -> StageResources:
     return SMALL.model_copy(update=changed)
-
-
-def ran(launcher: KubernetesLauncher, asked: Job) -> tuple[list[Report], Ending]:
-    handle = launcher.start(asked)
-    reports = list(launcher.follow(handle))
-    ending = launcher.ending(handle)
-    assert ending is not None
-    return reports, ending
 
 
 def notices(reports: list[Report]) -> list[str]:
@@ -170,7 +162,8 @@ def test_a_kubeconfig_that_points_nowhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[", "cannot be read"),
+        ("[", "is no YAML"),
+        ("- 1", "holds no keys"),
         ("a: 1", "names no current-context"),
         ("current-context: c", "no entry 'c' among its contexts"),
     ],

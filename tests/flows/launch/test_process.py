@@ -1,4 +1,4 @@
-"""The launcher contract on real child processes."""
+"""Child processes beyond the contract: whole families end, and a successor follows what a dead flow run started."""
 
 from __future__ import annotations
 
@@ -7,55 +7,28 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
 
-import psutil
 import pytest
 
-from flows.launch import Cause, Ending, Job, JobState, LogLine, Report
-from flows.launch.process import MARK, ProcessLauncher
+from flows.launch import Cause, JobState, LogLine
 from tasks.errors import UsageError
-from tasks.spec import StageSpec
-
-PROBES = Path(__file__).parent
-
-
-class ActSpec(StageSpec):
-    task: ClassVar[str] = "act"
-    stage: str = "act"
-    script: str
+from tasks.spec import HOUSE
+from tests.flows.launch.benches import ProcessBench, act, marked, ran
 
 
 @pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[ProcessLauncher]:
-    launcher = ProcessLauncher(tmp_path / "jobs", package="probes", poll=0.02, grace=1.0)
-    yield launcher
-    assert not marked(tmp_path), "a test left processes behind"
+def bench(tmp_path: Path) -> Iterator[ProcessBench]:
+    bench = ProcessBench(tmp_path)
+    yield bench
+    assert not bench.left(), "a test left processes behind"
 
 
-def marked(folder: Path) -> list[psutil.Process]:
-    everyone = psutil.process_iter(["environ", "status"])
-    ours = [p for p in everyone if str(folder) in (p.info["environ"] or {}).get(MARK, "")]
-    return [p for p in ours if p.info["status"] != psutil.STATUS_ZOMBIE]
-
-
-def job(script: str, name: str = "act-1", force: bool = False, deadline: float | None = None) -> Job:
-    return Job(name, ActSpec(script=script), force, deadline, {"PYTHONPATH": str(PROBES)})
-
-
-def ran(launcher: ProcessLauncher, asked: Job) -> tuple[list[Report], Ending]:
-    handle = launcher.start(asked)
-    reports = list(launcher.follow(handle))
-    ending = launcher.ending(handle)
-    assert ending is not None
-    return reports, ending
-
-
-def test_a_task_killed_with_its_shell_is_named(launcher: ProcessLauncher) -> None:
-    handle = launcher.start(job("import time; print('ready', flush=True); time.sleep(30)"))
+def test_a_task_killed_with_its_shell_is_named(bench: ProcessBench) -> None:
+    launcher = bench.launcher()
+    handle = launcher.start(bench.job("import time; print('ready', flush=True); time.sleep(30)"))
     reports = launcher.follow(handle)
     assert next(reports) == LogLine("ready")
-    for process in marked(launcher.root):
+    for process in marked(bench.folder):
         process.kill()
     assert list(reports) == []
     ending = launcher.ending(handle)
@@ -70,34 +43,37 @@ GRANDCHILDREN = (
 )
 
 
-def test_cancel_ends_the_whole_family(launcher: ProcessLauncher) -> None:
-    handle = launcher.start(job(GRANDCHILDREN + "time.sleep(60)"))
+def test_cancel_ends_the_whole_family(bench: ProcessBench) -> None:
+    launcher = bench.launcher()
+    handle = launcher.start(bench.job(GRANDCHILDREN + "time.sleep(60)"))
     assert next(launcher.follow(handle)) == LogLine("ready")
-    assert len(marked(launcher.root)) == 4
+    assert len(bench.left()) == 4
     launcher.cancel(handle)
-    assert marked(launcher.root) == []
+    assert bench.left() == []
     ending = launcher.ending(handle)
     assert ending is not None and (ending.state, ending.cause) == (JobState.CANCELLED, Cause.CANCELLED)
     launcher.cancel(handle)
 
 
-def test_a_dead_task_leaves_no_orphans(launcher: ProcessLauncher) -> None:
-    _, ending = ran(launcher, job(GRANDCHILDREN + "sys.exit('error: no more')"))
+def test_a_dead_task_leaves_no_orphans(bench: ProcessBench) -> None:
+    _, ending = ran(bench.launcher(), bench.job(GRANDCHILDREN + "sys.exit('error: no more')"))
     assert ending.diagnosis == "no more"
-    assert marked(launcher.root) == []
+    assert bench.left() == []
 
 
-def test_another_process_follows_to_the_end_what_a_dead_one_started(launcher: ProcessLauncher, tmp_path: Path) -> None:
+def test_another_process_follows_to_the_end_what_a_dead_one_started(bench: ProcessBench) -> None:
     """The flow run that started the job is killed; its successor re-attaches and learns everything."""
     starter = f"""
-import sys; sys.path.insert(0, {str(PROBES)!r})
-import os, test_process as t
-t.ProcessLauncher(t.Path({str(launcher.root)!r}), package="probes").start(
-    t.job("import time; print('one', flush=True); time.sleep(.5); print('two'); answer()"))
+import os, pathlib
+from tests.flows.launch.benches import ProcessBench
+bench = ProcessBench(pathlib.Path({str(bench.folder)!r}))
+bench.launcher().start(bench.job("import time; print('one', flush=True); time.sleep(.5); print('two'); answer()"))
 os.kill(os.getpid(), 9)
 """
-    flow = os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-c", starter])
+    environment = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    flow = os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", starter], environment)
     assert flow == -signal.SIGKILL
+    launcher = bench.launcher()
     handle = launcher.attach("act-1")
     assert handle is not None
     assert list(launcher.follow(handle)) == [LogLine("one"), LogLine("two")]
@@ -108,4 +84,4 @@ os.kill(os.getpid(), 9)
 @pytest.mark.parametrize("name", ["", "Act", "a/b", "-a", "a" * 60])
 def test_a_name_that_no_platform_takes_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot be named"):
-        job("", name=name)
+        act("", name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,6 +60,3 @@ def examined(collection: Collection, folder: Path, thresholds: Thresholds | None
     """The quality report on a collection, written to `folder` first."""
     write_collection(folder, collection)
     return examine(dataset_in(folder, collection.plan), thresholds or Thresholds(), 1, lambda count: None)[0]
-
-
-Examine = Callable[..., Quality]
