@@ -18,6 +18,9 @@ PARTS = {
 }
 """Names of the network's children by field of `Placement`."""
 
+DEVICES = ("cpu", "cuda")
+"""Kinds of devices; torch knows names of more than it was built for."""
+
 
 def place(network: nn.Module, devices: Placement) -> None:
     """Move each part to its device; parts without one stay.
@@ -42,6 +45,8 @@ def checked_device(name: str, where: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"{where} is {name!r}, which is no device: say cpu or cuda:0.") from error
+    if device.type not in DEVICES:
+        raise UsageError(f"{where} is {name!r}, on which this network has never run: say cpu or cuda:0.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"{where} is {name!r}, but this machine has {torch.cuda.device_count()} GPUs: name another.")
     return device

@@ -34,7 +34,7 @@ ROUGH = (
 )
 CUT = "The instruction has {tokens} tokens; this model reads the first {longest} of them."
 SPELT = "This model spells most of the instruction byte by byte: its training data held few such words."
-FEWER = "Only {there} frames come before the current view: all of them are keyframes."
+FEWER = "Of the {wanted} keyframes asked for there are only {there}: no more frames come before the current view."
 
 READS_SPACE = ("enhanced", "fast")
 """Samplers that ask where the cameras stand."""
@@ -232,7 +232,7 @@ def notes(predictor: Predictor, wish: Wish, wanted: int, count: int, measured: S
     if tokens > len(wish.instruction):
         said.append(SPELT)
     if count < wanted:
-        said.append(FEWER.format(there=count))
+        said.append(FEWER.format(wanted=wanted, there=count))
     return said
 
 

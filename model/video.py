@@ -155,12 +155,7 @@ class _Keeper:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
-    if not path.exists():
-        raise UsageError(f"There is no video {path}: check the path.")
-    if not path.is_file():
-        raise UsageError(f"{path} is no file: name a video file.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes): record or copy it again.")
+    _check_readable(path)
     with quiet_stderr():
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
@@ -169,6 +164,21 @@ def _opened(path: Path) -> Iterator[cv2.VideoCapture]:
         yield capture
     finally:
         capture.release()
+
+
+def _check_readable(path: Path) -> None:
+    """OpenCV says no more than that it cannot."""
+    try:
+        if not path.exists():
+            raise UsageError(f"There is no video {path}: check the path.")
+        if not path.is_file():
+            raise UsageError(f"{path} is no file: name a video file.")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise UsageError(f"The video {path} cannot be read: {error.strerror}.") from error
+    if empty:
+        raise DataError(f"{path} is empty (0 bytes): record or copy it again.")
 
 
 def _frames(capture: cv2.VideoCapture, fps: float, until: int | None) -> Iterator[tuple[int, float, Pixels]]:

@@ -33,7 +33,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--model", help="champion, the folder of a checkpoint, or its id.  [default: champion]")
 @click.option("--device", help="cpu, cuda, cuda:1.  [default: the GPU where there is one]")
 @click.option("--unload-llm", is_flag=True, default=None, help="Keep the language model off the device between calls.")
-@click.option("--config", type=FILE, help="YAML file with these options; what is given here goes before it.")
+@click.option("--config", type=FILE, help="YAML file of such settings (docs/predict.md); what is typed goes before it.")
 @click.option("--out", type=FILE, default=Path("prediction"), show_default=True, help="Folder to write to.")
 def predict(
     videos: tuple[Path, ...],
@@ -62,8 +62,9 @@ def predict(
     if episode is None and settings.instruction is None:
         raise UsageError("No instruction is given: say where to go, as in --instruction 'walk past the sofa'.")
     from tasks.predict.networks import open_network
-    from tasks.predict.predict import predict_episode, predict_videos
+    from tasks.predict.predict import answer_folder, predict_episode, predict_videos
 
+    out = answer_folder(out)
     opened = open_network(settings.model, settings.device, settings.unload_llm)
     if episode is not None:
         outcomes = [predict_episode(opened, episode, dataset, out, settings)]

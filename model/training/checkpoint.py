@@ -110,7 +110,7 @@ def read_config(files: CheckpointFiles) -> CheckpointConfig:
     """What the checkpoint says of itself. Raises `DataError` where it cannot be understood."""
     try:
         return CheckpointConfig.model_validate_json(files.config.read_text())
-    except (ValidationError, OSError) as error:
+    except (ValidationError, UnicodeDecodeError, OSError) as error:
         raise DataError(f"{files.config} is no checkpoint's config of this program: train the model again.") from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +34,12 @@ def predict_videos(
 ) -> list[Outcome]:
     """One folder an answer: `out` itself, or for a batch `out/<name of the video>`.
 
-    In a batch, a video that cannot be used is told in its outcome and the others go on.
+    In a batch, a video that cannot be used is told in its outcome and the others go on. Raises `UsageError` for a wish
+    that no video could meet.
     """
-    if settings.instruction is None:
-        raise UsageError("No instruction is given: say where to go, as in --instruction 'walk past the sofa'.")
+    from model.recall import Wish, checked
+
+    checked(opened.predictor, Wish(settings.instruction or "", settings.algorithm, settings.keyframes))
     if not batch:
         return [predict_video(opened, videos[0], out, settings)]
     outcomes = []
@@ -83,19 +87,31 @@ def predict_episode(opened: Opened, episode: str, dataset: str | None, out: Path
 
 
 def written(opened: Opened, source: str, answer: Recall, folder: Path) -> Outcome:
-    """The answer's files, with what was asked of which model."""
+    """The answer's files, with what was asked of which model. Raises `BacksightError` where they cannot be written."""
     from model.answer_files import write_answer
 
     about: dict[str, Any] = {"source": source, "model": {"name": opened.name, **opened.about}}
-    write_answer(answer, folder, about)
+    try:
+        write_answer(answer, folder, about)
+    except OSError as error:
+        raise BacksightError(f"The answer cannot be written to {folder}: {error.strerror or error}.") from error
     return Outcome(source, folder, answer)
 
 
 def folders(videos: Sequence[Path], out: Path) -> list[Path]:
-    """A folder a video; videos of the same name get numbers."""
-    taken: dict[str, int] = {}
-    found = []
+    """A folder a video, no two the same: videos of the same name get numbers."""
+    found: list[Path] = []
     for video in videos:
-        taken[video.stem] = number = taken.get(video.stem, 0) + 1
-        found.append(out / (video.stem if number == 1 else f"{video.stem}-{number}"))
+        names = (video.stem if number == 1 else f"{video.stem}-{number}" for number in count(1))
+        found.append(next(out / name for name in names if out / name not in found))
     return found
+
+
+def answer_folder(out: Path) -> Path:
+    """`out`, or where it leads if it is a link. Raises `UsageError` where no folder can be made there."""
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file: name a folder with --out.")
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"You may not write to {there}: name another folder with --out.")
+    return out.resolve() if out.is_symlink() else out

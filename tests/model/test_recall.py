@@ -105,7 +105,9 @@ def test_a_network_with_sensors_lets_its_own_encoder_stand_in_and_says_so(sensin
 def test_few_frames_are_all_keyframes(seeing: Predictor, tmp_path: Path) -> None:
     answer = seeing.video(write_video(tmp_path / "v.mp4", 3), TOLD, keyframes=3)
     assert [m.frame for m in answer.keyframes] == [0, 1] and answer.maps.shape == (2, 8, 8)
-    assert answer.notes == ("Only 2 frames come before the current view: all of them are keyframes.",)
+    assert answer.notes == (
+        "Of the 3 keyframes asked for there are only 2: no more frames come before the current view.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,11 +204,17 @@ def test_foreign_folders_and_devices_are_told(seeing: Predictor, tmp_path: Path)
         Predictor.open(folder, device="cuda:63")
     with pytest.raises(UsageError, match="--device is 'gpu', which is no device"):
         Predictor.open(folder, device="gpu")
+    with pytest.raises(UsageError, match="--device is 'meta', on which this network has never run"):
+        Predictor.open(folder, device="meta")
     config = json.loads((folder / "config.json").read_text())
     config["network"]["language"]["width"] = 64
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="The checkpoint does not fit the network"):
         Predictor.open(folder)
+    for damage in (b"{", b"\xff\xfe{"):
+        (folder / "config.json").write_bytes(damage)
+        with pytest.raises(DataError, match=r"config\.json is no checkpoint's config"):
+            Predictor.open(folder)
 
 
 def test_the_language_model_comes_and_goes(

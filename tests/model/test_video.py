@@ -78,6 +78,8 @@ def test_videos_that_cannot_be_used_are_told_in_a_sentence(tmp_path: Path, capfd
         watch(tmp_path / "absent.mp4", 32)
     with pytest.raises(UsageError, match="is no file"):
         watch(tmp_path, 32)
+    with pytest.raises(UsageError, match="cannot be read: File name too long"):
+        watch(tmp_path / ("long" * 100), 32)
     with pytest.raises(DataError, match="is empty"):
         watch(tmp_path / "empty.mp4", 32)
     for name in ("noise.mp4", "cut.mp4"):

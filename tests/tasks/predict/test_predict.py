@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 import torch
 
 import flows.cli as cli
+from model import answer_files
 from model.config import NetworkConfig
+from model.recall import Recall
 from model.spatial_mllm import SpatialMLLM
 from model.tokenizer import Tokenizer
 from model.training.checkpoint import CheckpointConfig, write_checkpoint
 from model.training.history import History
+from tasks.predict.predict import folders
 from tasks.store import ArtefactStore
 from tests.box_world import write_dataset
 from tests.published import INSTRUCTIONS, NETWORK, checkpoint
@@ -72,6 +76,54 @@ def test_a_batch_goes_on_past_a_broken_video(tmp_path: Path, capsys: Capture) ->
     assert record(tmp_path / "out" / "b")["size"] == [64, 96]
 
 
+def test_no_two_videos_of_a_batch_share_a_folder(tmp_path: Path) -> None:
+    videos = [Path(name) for name in ("a.mp4", "b/a.mp4", "a-2.mp4", "c/a.mkv", "a-2-2.mp4")]
+    assert [folder.name for folder in folders(videos, tmp_path)] == ["a", "a-2", "a-2-2", "a-3", "a-2-2-2"]
+
+
+def test_what_no_video_could_meet_ends_a_batch_at_once(tmp_path: Path, capsys: Capture) -> None:
+    asked = ["predict", "--batch", "a.mp4", "b.mp4", "--instruction", " ", "--model", "seeing"]
+    assert cli.invoke([*asked, "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.count("The instruction is empty") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("inside", ["", "sub", "sub/sub"])
+@pytest.mark.parametrize("batch", [[], ["--batch"]])
+def test_a_file_in_the_folders_place_is_told_before_a_model_is_read(
+    batch: list[str], inside: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    out = str(tmp_path / "file" / inside)
+    assert cli.invoke(["predict", *batch, "a.mp4", *TOLD, "--model", "nowhere", "--out", out]) == 2
+    assert f"{tmp_path / 'file'} is a file: name a folder with --out." in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "out"
+    link.symlink_to(tmp_path / "disk")
+    assert cli.invoke(["predict", "--video", "b.mp4", *TOLD, "--model", "seeing", "--out", str(link)]) == 0
+    assert link.is_symlink() and record(tmp_path / "disk")["source"] == "b.mp4"
+
+
+def test_a_disk_that_takes_nothing_costs_a_video_its_answer_alone(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, full = answer_files.write_video, OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(answer: Recall, path: Path) -> None:
+        if answer.current.frame == 11:
+            raise full
+        write(answer, path)
+
+    monkeypatch.setattr(answer_files, "write_video", refuse)
+    asked = ["predict", "--batch", "a.mp4", "b.mp4", *TOLD, "--model", "seeing", "--out", str(tmp_path / "out")]
+    assert cli.invoke(asked) == 1
+    assert f"cannot be written to {tmp_path / 'out' / 'a'}: No space left on device." in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+
+
 def test_a_recorded_episode_brings_its_sensors_and_the_truth(tmp_path: Path, capsys: Capture) -> None:
     from model.data.walks import DatasetFiles, open_dataset
 
@@ -110,6 +162,11 @@ def test_settings_come_from_a_file_and_the_command_line_goes_before(tmp_path: Pa
         ([], 2, "Name one video (--video v.mp4), several (--batch a.mp4 b.mp4), or an --episode."),
         (["a.mp4", "b.mp4", *TOLD], 2, "Name one video"),
         (["--video", "a.mp4", "--model", "seeing"], 2, "No instruction is given"),
+        (
+            ["--video", "a.mp4", "--instruction", "go \udcff", "--model", "seeing"],
+            2,
+            "instruction: is no text in UTF-8",
+        ),
         (["--video", "a.mp4", *TOLD, "--model", "seing"], 2, "There is no model 'seing'"),
         (["--video", "a.mp4", *TOLD, "--model", "boxes"], 1, "boxes holds no config.json"),
         (["--video", "a.mp4", *TOLD, "--model", "seeing", "--dataset", "boxes"], 2, "--dataset says where"),
