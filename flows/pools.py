@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows.launch.manifests import USER
+from flows.launch.restricted import CONTAINER_SECURITY, POD_SECURITY
 from flows.launch.settings import LaunchSettings, Profile
 from infra.local.prefect_worker import POOL
 from tasks.errors import UsageError
@@ -123,13 +123,7 @@ def _flow_pod() -> dict[str, Any]:
         "enableServiceLinks": False,
         # A cancelled run ends its stage first, which has up to 120 s to save its work.
         "terminationGracePeriodSeconds": 150,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "containers": [
             {
                 "name": "prefect-job",
@@ -142,11 +136,7 @@ def _flow_pod() -> dict[str, Any]:
                     {"secretRef": {"name": "backsight-s3"}},
                 ],
                 "resources": {"requests": {**limits, "cpu": "200m", "memory": "512Mi"}, "limits": limits},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": CONTAINER_SECURITY,
                 "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
             }
         ],

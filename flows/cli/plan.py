@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from tasks.errors import UsageError
+
 
 @click.command()
 @click.argument("what", required=False, type=click.Choice(["nightly"]))
@@ -19,6 +21,8 @@ def plan(
 ) -> None:
     """Show, before anything runs, what the night (`plan nightly`) or the network of a preset (`plan`) would take."""
     if what is None:
+        if (profile, seed, prices) != (None, None, None):
+            raise UsageError("--profile, --seed and --prices are of a night: say `backsight plan nightly`.")
         from flows.cli.plan_network import show
 
         show(preset, as_json)

@@ -15,8 +15,9 @@ from flows.launch.diagnosis import Remains, diagnose
 from flows.launch.engine import called, connect, settled_start
 from flows.launch.kubernetes import module_command
 from flows.launch.lines import parse
-from flows.launch.manifests import HOME, SECRET_NAME, SURROUNDINGS, USER
+from flows.launch.manifests import HOME, SECRET_NAME, SURROUNDINGS
 from flows.launch.pods import seconds
+from flows.launch.restricted import USER
 from flows.launch.timed_lines import TimedLines
 from tasks.errors import BacksightError, UsageError
 from tasks.spec import Outcome, StageResult, StageSpec
@@ -32,7 +33,7 @@ KEPT_ATTEMPTS = 3
 MADE_WITHIN = 120.0
 """Seconds that an engine may take to make a container of a large image."""
 TAIL = 200
-MIB, GIB = 2**20, 2**30
+GIB = 2**30
 
 
 @dataclass

@@ -13,6 +13,7 @@ from typing import Any
 
 from flows.launch.contract import Job
 from flows.launch.resources import StageResources
+from flows.launch.restricted import CONTAINER_SECURITY, POD_SECURITY
 from tasks.errors import UsageError
 
 Manifest = dict[str, Any]
@@ -46,7 +47,6 @@ MOST_SPEC_BYTES = 900_000
 """A ConfigMap holds a MiB, its names and labels included."""
 KEPT_SECONDS = 86_400
 """A finished Job's pods stay this long, for those who come to read their logs."""
-USER = 10_001
 SECRET_NAME = re.compile(
     r"(^|_)(SECRET|PASSWORD|PASSWD|TOKEN|CREDENTIALS?|ACCESS_KEY|PRIVATE_KEY|API_KEY)(_|$)", re.IGNORECASE
 )
@@ -266,13 +266,7 @@ def _template(attempt: Attempt, meeting: str | None = None, subdomain: str | Non
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": resources.grace_seconds,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": POD_SECURITY,
             "containers": [_container(attempt, meeting)],
             "volumes": _volumes(attempt),
             **optional,
@@ -303,11 +297,7 @@ def _container(attempt: Attempt, meeting: str | None) -> dict[str, Any]:
         + [_from_config_map(attempt.place.platform, "MLFLOW_TRACKING_URI")],
         "envFrom": _secrets(attempt),
         "resources": {"requests": {**limits, "cpu": _millicores(least)}, "limits": limits},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": CONTAINER_SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             *([{"name": "keys", "mountPath": KEYS_FOLDER, "readOnly": True}] if _signs(attempt) else []),
