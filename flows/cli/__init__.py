@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 INTERRUPTED = 130
 
+MORE = "run again with --debug for the traceback"
+
 
 class LazyGroup(click.Group):
     """A group that imports a sub-command's module only when the command is used."""
@@ -113,8 +115,10 @@ def sentence(failure: Exception) -> tuple[str, int]:
     if isinstance(failure, OSError) and failure.errno == errno.ENOSPC:
         place = failure.filename or "the disk in use"
         return f"No space is left on the disk that holds {place}: free some, then run the command again.", 1
+    if isinstance(failure, OSError) and failure.filename:
+        return f"{failure.filename} cannot be used: {failure.strerror} ({MORE})", 1
     text = " ".join(str(failure).split()) or "no message"
-    return f"{type(failure).__name__}: {text} (run again with --debug for the traceback)", 1
+    return f"{type(failure).__name__}: {text} ({MORE})", 1
 
 
 def complain(message: str, code: int) -> int:

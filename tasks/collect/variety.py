@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.collect.embedded.building import Building, build
+from tasks.collect.embedded.building import Building
 from tasks.collect.embedded.materials import NAMES
+from tasks.collect.embedded.simulator import building_of, scene_id
 
 
 @dataclass
@@ -74,10 +75,10 @@ def entropy(counts: Counter[str]) -> float:
 
 
 def variety(buildings: int, rooms: tuple[int, int]) -> Variety:
-    """The counts over seeds 0 to `buildings` - 1."""
+    """The counts over seeds 0 to `buildings` - 1. Raises UsageError for rooms that no building has."""
     found = Variety()
     for seed in range(buildings):
-        found.add(build(seed, rooms))
+        found.add(building_of(scene_id(seed), rooms))
     return found
 
 

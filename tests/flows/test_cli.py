@@ -46,6 +46,11 @@ def fail_with(monkeypatch: pytest.MonkeyPatch) -> FailWith:
         (UsageError("No preset huge: did you mean large?"), 2, "error: No preset huge: did you mean large?\n"),
         (DataError("Shard 3 is\ntruncated."), 1, "error: Shard 3 is truncated.\n"),
         (KeyError("x"), 1, "error: KeyError: 'x' (run again with --debug for the traceback)\n"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "no/plan.png"),
+            1,
+            "error: no/plan.png cannot be used: No such file or directory (run again with --debug for the traceback)\n",
+        ),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
     ],
 )

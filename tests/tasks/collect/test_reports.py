@@ -53,6 +53,8 @@ def test_variety_counts_what_buildings_hold(capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)["buildings"] == 2
     assert cli.invoke(["report", "variety", "--buildings", "2"]) == 0
     assert "square_metres" in capsys.readouterr().out
+    assert cli.invoke(["report", "variety", "--rooms", "9", "4"]) == 2
+    assert "Rooms 9 to 4 must be ordered" in capsys.readouterr().err
 
 
 def test_pictures_show_plan_and_walks(collected: Collected, tmp_path: Path) -> None:
