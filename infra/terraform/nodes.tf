@@ -7,6 +7,21 @@ locals {
   node_zones = { for name, group in var.node_groups : name => group.efa > 0 ? slice(var.zones, 0, 1) : var.zones }
 }
 
+# Not every zone has every type of machine, and EKS would say so only after a quarter of an hour.
+data "aws_ec2_instance_type_offerings" "this" {
+  for_each      = var.node_groups
+  location_type = "availability-zone"
+
+  filter {
+    name   = "instance-type"
+    values = each.value.instance_types
+  }
+  filter {
+    name   = "location"
+    values = local.node_zones[each.key]
+  }
+}
+
 resource "aws_iam_role" "node" {
   name               = "${var.name}-node"
   assume_role_policy = data.aws_iam_policy_document.assumed_by["ec2"].json
@@ -141,6 +156,11 @@ resource "aws_eks_node_group" "this" {
   # Nobody logs in to nodes, so remote access is not ours to set.
   lifecycle {
     ignore_changes = [scaling_config[0].desired_size, remote_access]
+
+    precondition {
+      condition     = length(setsubtract(local.node_zones[each.key], data.aws_ec2_instance_type_offerings.this[each.key].locations)) == 0
+      error_message = "AWS has none of ${join(", ", each.value.instance_types)} in some of the zones of the group ${each.key} (${join(", ", local.node_zones[each.key])}): choose other zones, another region, or other machines in node_groups."
+    }
   }
 
   # A node joins only where its way out stands, by which it pulls its images.

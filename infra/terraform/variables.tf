@@ -10,9 +10,9 @@ variable "name" {
 }
 
 variable "region" {
-  description = "AWS region; GPU capacity decides it."
+  description = "AWS region; GPUs decide it: not every one has p5."
   type        = string
-  default     = "eu-central-1"
+  default     = "us-east-2"
 }
 
 variable "kubernetes_version" {
@@ -40,7 +40,7 @@ variable "vpc_cidr" {
 variable "zones" {
   description = "Availability zones. The first holds all training nodes: the fast network does not cross zones."
   type        = list(string)
-  default     = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+  default     = ["us-east-2a", "us-east-2b", "us-east-2c"]
 
   validation {
     condition     = length(var.zones) >= 2 && length(var.zones) <= 3 && length(distinct(var.zones)) == length(var.zones)

@@ -3,6 +3,9 @@ mock_provider "aws" {
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
+  mock_data "aws_ec2_instance_type_offerings" {
+    defaults = { locations = ["us-east-2a", "us-east-2b", "us-east-2c"] }
+  }
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
@@ -60,14 +63,23 @@ run "a_budget_is_above_zero" {
 
 run "one_zone_is_too_few" {
   command = plan
-  variables { zones = ["eu-central-1a"] }
+  variables { zones = ["us-east-2a"] }
   expect_failures = [var.zones]
 }
 
 run "four_zones_are_too_many" {
   command = plan
-  variables { zones = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d"] }
+  variables { zones = ["us-east-2a", "us-east-2b", "us-east-2c", "us-east-2d"] }
   expect_failures = [var.zones]
+}
+
+run "zones_without_the_machines" {
+  command = plan
+  variables {
+    region = "eu-central-1"
+    zones  = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
+  }
+  expect_failures = [aws_eks_node_group.this]
 }
 
 run "zones_of_another_region" {
