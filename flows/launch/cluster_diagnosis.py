@@ -25,6 +25,11 @@ NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerE
 STARTING = ("ContainerCreating", "PodInitializing")
 NOT_MADE = ("FailedCreate", "JobCreationFailed", "HeadlessServiceCreationFailed")
 """How the controllers of Jobs and of JobSets say that the API refuses what they are to make."""
+NEVER_ADMITTED, ADMITTED_LATER = (
+    ("maximum capacity", "untolerated taint", "unavailable in ClusterQueue"),
+    "unused quota",
+)
+"""What Kueue says of a flavour that will not do however long one waits, and of one that will when others have left."""
 OF_A_JOBSET = ("FailedJobs", "FailJobSetFailurePolicyAction", "ReachedMaxRestarts")
 LOST = ("DeletionByTaintManager", "DeletionByPodGC", "NodeLost")
 
@@ -73,6 +78,12 @@ def obstacle(c: Circumstances) -> Obstacle | None:
     if c.job.suspended and c.age > SOON:
         said = f": {c.queue_says}" if c.queue_says else ""
         queue = c.resources.queue or "its queue"
+        if any(words in said for words in NEVER_ADMITTED) and ADMITTED_LATER not in said:
+            return Obstacle(
+                Cause.QUOTA,
+                f"The queue '{queue}' can never hold {c.stage}{said}; give the queue larger quotas, or the stage "
+                f"another queue or smaller pods in the table of resources (label {KUEUE_QUEUE}).",
+            )
         return Obstacle(
             Cause.UNSCHEDULABLE,
             f"{c.stage} waits in the queue '{queue}' until there is room{said} (label {KUEUE_QUEUE}).",

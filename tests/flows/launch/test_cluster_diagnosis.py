@@ -60,6 +60,25 @@ def test_each_obstacle_is_one_sentence(changed: dict[str, object], cause: Cause,
     assert told is not None and told.cause is cause and said in told.sentence and "\n" not in told.sentence
 
 
+@pytest.mark.parametrize(
+    ("says", "for_ever"),
+    [
+        (
+            "insufficient quota for nvidia.com/gpu in flavor a, current podset request (200) > maximum capacity (100)",
+            False,
+        ),
+        ("untolerated taint {nvidia.com/gpu true NoSchedule <nil>} in flavor a", False),
+        ("insufficient unused quota for cpu in flavor a, 2 more needed", True),
+        ("untolerated taint {x} in flavor a, insufficient unused quota for cpu in flavor b, 2 more needed", True),
+        (None, True),
+    ],
+)
+def test_a_queue_that_could_never_hold_a_stage_is_not_waited_for_for_ever(says: str | None, for_ever: bool) -> None:
+    told = found(pods=[], job=replace(JOB, suspended=True), queue_says=says)
+    assert told is not None and (told.patience == math.inf) is for_ever and (says or "queue") in told.sentence
+    assert ("can never hold" in told.sentence) is not for_ever
+
+
 @pytest.mark.parametrize("reason", ["JobCreationFailed", "HeadlessServiceCreationFailed"])
 def test_what_jobsets_controller_may_not_make_is_told_as_of_any_job(reason: str) -> None:
     refused = Told(reason, 'job "x-node-0" creation failed with error: jobs.batch is forbidden: exceeded quota: tasks')
