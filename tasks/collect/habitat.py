@@ -41,9 +41,9 @@ def engine() -> Any:
         import habitat_sim
     except ImportError as error:
         raise UsageError(
-            f"The simulator `habitat` needs habitat-sim 0.3.x, which is not installed here ({error}): create a conda "
-            "environment with `habitat-sim withbullet headless` from the channels conda-forge and aihabitat, or build "
-            "its source; or collect with simulator `embedded`."
+            f"The simulator `habitat` needs habitat-sim 0.3.x, which is not installed here ({error}): create the conda "
+            "environment of images/collector/environment.yaml, or build its source; or collect with simulator "
+            "`embedded`."
         ) from error
     return habitat_sim
 

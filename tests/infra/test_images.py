@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 HOUSE = Path(__file__).parents[2]
 PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())
@@ -67,6 +68,16 @@ def test_locked_packages_are_the_houses(image: str) -> None:
     assert {
         package: versions for package, versions in locked.items() if package in house and not versions <= house[package]
     } == {}
+
+
+def test_habitat_is_asked_for_where_it_is_built_for_our_python() -> None:
+    """The channel aihabitat has builds for Python 3.9 alone (habitat-sim issue 2625)."""
+    wanted = yaml.safe_load((HOUSE / "images/collector/environment.yaml").read_text())
+    pins = dict(pin.split("=") for pin in wanted["dependencies"] if re.fullmatch(r"[\w-]+=[\d.]+", pin))
+    assert wanted["channels"] == ["conda-forge", "aihabitat-nightly"]
+    assert re.fullmatch(r"0\.3\.3\.\d{4}\.\d\d\.\d\d", pins["habitat-sim"])
+    locked_for = re.search(r"--python-version (\S+)", (HOUSE / "images/build.sh").read_text())
+    assert locked_for and pins["python"] == locked_for[1]
 
 
 def test_no_image_of_flows_has_torch() -> None:
