@@ -20,6 +20,7 @@ postgres_start() {
     fi
     rm -f "$PGDATA/postmaster.pid"
     # Without TCP first, so that nobody meets a server whose databases are not there yet.
+    export PGCTLTIMEOUT=900  # after a crash it replays its log first; pg_ctl would give up after a minute, each time
     pg_ctl --pgdata "$PGDATA" --silent --wait --options "-c listen_addresses= -c unix_socket_directories=/tmp" start
     for name in prefect mlflow; do
         password=$(printenv "$(echo $name | tr a-z A-Z)_PASSWORD")
