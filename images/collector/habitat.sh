@@ -3,7 +3,8 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1
 apt-get update -qq
-apt-get install -qq -y --no-install-recommends ca-certificates curl > /dev/null
+# With the libraries of GL that its bindings are linked with, for the import below.
+apt-get install -qq -y --no-install-recommends ca-certificates curl libegl1 libgl1 libopengl0 > /dev/null
 extra=/build/extra
 if [ -f "$extra/ca.pem" ]; then
     export CURL_CA_BUNDLE="$extra/ca.pem" SSL_CERT_FILE="$extra/ca.pem" PIP_CERT="$extra/ca.pem"
