@@ -27,6 +27,9 @@ def container(objects: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return first
 
 
+GONE = {"matchLabels": {"app": "gone"}}
+BUDGET = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "spec": {"minAvailable": 1, "selector": GONE}}
+
 FAULTS: list[tuple[str, str, Fault]] = [
     ("no-latest", "no version", lambda o: container(o).update(image="backsight/flow:latest")),
     ("no-latest", "no version", lambda o: container(o).update(image="registry.example.com:5000/backsight/flow")),
@@ -43,6 +46,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("restricted", "Escalation", lambda o: container(o)["securityContext"].pop("allowPrivilegeEscalation")),
     ("restricted", "capabilities", lambda o: container(o)["securityContext"]["capabilities"].update(add=["NET_ADMIN"])),
     ("restricted", "readOnly", lambda o: container(o)["securityContext"].update(readOnlyRootFilesystem=False)),
+    ("restricted", "as root", lambda o: container(o)["securityContext"].update(runAsUser=0)),
     ("bounded", "limits.memory", lambda o: container(o)["resources"]["limits"].pop("memory")),
     ("bounded", "requests.cpu", lambda o: container(o).pop("resources")),
     ("bounded", "sizeLimit", lambda o: pod(o)["volumes"][0].update(emptyDir={})),
@@ -58,6 +62,12 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("least-rights", "secrets", lambda o: o["Role"]["rules"][0].update(resources=["secrets"], apiGroups=[""])),
     ("least-rights", "escalate", lambda o: o["Role"]["rules"][0]["verbs"].append("escalate")),
     ("least-rights", "cluster-admin", lambda o: o["RoleBinding"]["roleRef"].update(name="cluster-admin")),
+    ("least-rights", "pods/exec", lambda o: o["Role"]["rules"][0].update(resources=["pods/exec"], apiGroups=[""])),
+    (
+        "least-rights",
+        "Group",
+        lambda o: o["RoleBinding"]["subjects"].append({"kind": "Group", "name": "system:masters"}),
+    ),
     ("no-idle-tokens", "no rights", lambda o: o["RoleBinding"].update(subjects=[])),
     ("no-idle-tokens", "does not say", lambda o: pod(o).pop("automountServiceAccountToken")),
     ("no-idle-tokens", "of its own", lambda o: pod(o).update(serviceAccountName="default")),
@@ -70,8 +80,16 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("selectors-meet", "selects no pod", lambda o: o["Service"]["spec"].update(selector={"app": "gone"})),
     ("selectors-meet", "port", lambda o: o["Service"]["spec"]["ports"][0].update(targetPort="gone")),
     ("selectors-meet", "own pods", lambda o: o["Deployment"]["spec"]["selector"]["matchLabels"].update(app="gone")),
+    ("selectors-meet", "NetworkPolicy", lambda o: o["NetworkPolicy"]["spec"].update(podSelector=GONE)),
+    ("selectors-meet", "Budget", lambda o: o["Service"].update(BUDGET)),
     ("known-names", "gone", lambda o: container(o)["envFrom"].append({"configMapRef": {"name": "gone"}})),
     ("known-names", "gone", lambda o: pod(o).update(priorityClassName="gone")),
+    ("known-names", "gone", lambda o: o["RoleBinding"]["roleRef"].update(name="gone")),
+    (
+        "known-names",
+        "gone",
+        lambda o: pod(o)["volumes"].append({"name": "v", "persistentVolumeClaim": {"claimName": "gone"}}),
+    ),
     ("valid", "unknown", lambda o: container(o).update(unknownField=1)),
     ("valid", "replicas", lambda o: o["Deployment"]["spec"].update(replicas="two")),
     ("valid", "selector", lambda o: o["Deployment"]["spec"].pop("selector")),
