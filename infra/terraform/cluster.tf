@@ -75,10 +75,17 @@ locals {
   }
 }
 
+data "aws_eks_addon_version" "this" {
+  for_each           = var.addons
+  addon_name         = each.key
+  kubernetes_version = var.kubernetes_version
+}
+
 resource "aws_eks_addon" "this" {
-  for_each     = var.addons
-  cluster_name = aws_eks_cluster.this.name
-  addon_name   = each.key
+  for_each      = var.addons
+  cluster_name  = aws_eks_cluster.this.name
+  addon_name    = each.key
+  addon_version = data.aws_eks_addon_version.this[each.key].version
   # A new cluster has its own copies of the first three already, which would be a conflict.
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"

@@ -107,6 +107,7 @@ resource "aws_launch_template" "this" {
 resource "aws_eks_node_group" "this" {
   for_each        = var.node_groups
   cluster_name    = aws_eks_cluster.this.name
+  version         = aws_eks_cluster.this.version
   node_group_name = each.key
   node_role_arn   = aws_iam_role.node.arn
   subnet_ids      = [for zone in local.node_zones[each.key] : aws_subnet.private[zone].id]

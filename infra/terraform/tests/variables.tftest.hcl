@@ -6,6 +6,9 @@ mock_provider "aws" {
   mock_data "aws_ec2_instance_type_offerings" {
     defaults = { locations = ["us-east-2a", "us-east-2b", "us-east-2c"] }
   }
+  mock_data "aws_eks_addon_version" {
+    defaults = { version = "v1.2.3-eksbuild.1" }
+  }
   mock_data "aws_iam_policy_document" {
     defaults = { json = "{}" }
   }
@@ -46,6 +49,19 @@ run "defaults" {
   assert {
     condition     = aws_eks_cluster.this.vpc_config[0].endpoint_public_access == false
     error_message = "The cluster's API is to be private unless ranges are named."
+  }
+}
+
+run "an_upgrade" {
+  command = plan
+  variables { kubernetes_version = "1.37" }
+  assert {
+    condition     = alltrue([for group in aws_eks_node_group.this : group.version == "1.37"])
+    error_message = "Nodes are to follow the cluster's version."
+  }
+  assert {
+    condition     = alltrue([for addon in data.aws_eks_addon_version.this : addon.kubernetes_version == "1.37"])
+    error_message = "Add-ons are to follow the cluster's version."
   }
 }
 
