@@ -72,10 +72,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def store_settings(s3_server: RcloneServer, home: Path, monkeypatch: pytest.MonkeyPatch) -> StoreSettings:
     """An empty bucket, also set in the environment, so that `open_store()` and child processes find it."""
     settings = s3_server.settings(f"test-{next(numbers)}")
-    monkeypatch.setenv("BACKSIGHT_S3_ENDPOINT", settings.endpoint)
-    monkeypatch.setenv("BACKSIGHT_S3_ACCESS_KEY", settings.access_key)
-    monkeypatch.setenv("BACKSIGHT_S3_SECRET_KEY", settings.secret_key.get_secret_value())
-    monkeypatch.setenv("BACKSIGHT_S3_BUCKET", settings.bucket)
+    for name, value in s3_server.variables(settings.bucket).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("BACKSIGHT_S3_SECURE", raising=False)
     open_store(settings).bucket.create()
     return settings

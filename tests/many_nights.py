@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.spec import ManifestId
+from tasks.spec import HOUSE, ManifestId
 from tasks.store import Blob, Manifest
 from tasks.store.blobs import blob_of, key
 from tasks.store.manifests import path
+from tests.rclone_server import RcloneServer
 
 PHASES = ("geometry", "pretrain", "finetune", "joint")
 EPISODES = 4
@@ -131,3 +134,15 @@ def walks(night: int) -> bytes:
     stream = io.BytesIO()
     pq.write_table(pa.table(columns), stream)
     return stream.getvalue()
+
+
+def environment_of(server: RcloneServer, home: Path) -> dict[str, str]:
+    """For `python -m flows.cli` of this source, on the server's bucket `bench`."""
+    # A shell may forbid Python to keep what it has compiled; then every command would compile all libraries anew.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | server.variables("bench") | {"BACKSIGHT_HOME": str(home), "PYTHONPATH": str(HOUSE)}
+
+
+def lines_of(figures: Mapping[str, float]) -> str:
+    """Measured figures for a person."""
+    return "\n".join(f"{name:<36} {value:10.1f}" for name, value in figures.items())

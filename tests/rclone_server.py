@@ -53,3 +53,12 @@ class RcloneServer:
         """How to reach a bucket of this server."""
         keys = {"access_key": self.access_key, "secret_key": self.secret_key}
         return StoreSettings.model_validate({"endpoint": self.address, "bucket": bucket, **keys, **other})
+
+    def variables(self, bucket: str) -> dict[str, str]:
+        """The same for the environment of a process."""
+        return {
+            "BACKSIGHT_S3_ENDPOINT": self.address,
+            "BACKSIGHT_S3_ACCESS_KEY": self.access_key,
+            "BACKSIGHT_S3_SECRET_KEY": self.secret_key,
+            "BACKSIGHT_S3_BUCKET": bucket,
+        }

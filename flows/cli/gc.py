@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,55 +47,63 @@ def gc(plan: bool, do_it: bool, older_than: str, cache: str, as_json: bool) -> N
     local = [*abandoned(home(), now - least.total_seconds()), *evicted(cached_blobs(home()), bound, now)]
     if do_it:
         remove(local)
-    seconds = time.time() - now
+    swept = Swept(found, objects, spared, local, do_it, older_than, time.time() - now)
     if as_json:
-        click.echo(json.dumps(told(found, objects, spared, local, do_it, seconds)))
+        click.echo(json.dumps(told(swept)))
     else:
-        show(found, objects, spared, local, do_it, older_than, seconds)
+        show(swept)
 
 
-def show(
-    found: Mapping[str, Reason],
-    objects: Mapping[str, Listed],
-    spared: int,
-    local: list[File],
-    done: bool,
-    older_than: str,
-    seconds: float,
-) -> None:
+@dataclass(frozen=True)
+class Swept:
+    """What gc found, and what it did."""
+
+    found: Mapping[str, Reason]
+    """Key in the store -> why it goes."""
+    objects: Mapping[str, Listed]
+    """All that the store holds."""
+    spared: int
+    """Named or written anew while gc ran."""
+    local: list[File]
+    """What goes from this machine's disk."""
+    applied: bool
+    older_than: str
+    seconds: float
+
+    @property
+    def kept(self) -> int:
+        """Objects that stay."""
+        return len(self.objects) - len(self.found)
+
+
+def show(swept: Swept) -> None:
     """A line a reason, with counts and bytes."""
     from tasks.store.gc import summary
 
-    verb = "removed" if done else "would go"
-    for reason, count, size in summary(found, objects):
+    for reason, count, size in summary(swept.found, swept.objects):
         click.echo(f"{count:7d}  {megabytes(size):>10}  {reason.value}")
-    if local:
-        click.echo(
-            f"{len(local):7d}  {megabytes(sum(f.size for f in local)):>10}  on this disk: cache, scratch, temporary"
-        )
-    if spared:
-        click.echo(f"{spared:7d}  were named or written anew meanwhile and stay")
-    kept = len(objects) - len(found)
-    total = megabytes(sum(objects[key].size for key in found) + sum(f.size for f in local))
-    click.echo(f"{verb}: {len(found) + len(local)} ({total}), older than {older_than}; kept: {kept}; {seconds:.1f} s")
+    local = sum(file.size for file in swept.local)
+    if swept.local:
+        click.echo(f"{len(swept.local):7d}  {megabytes(local):>10}  on this disk: cache, scratch, temporary")
+    if swept.spared:
+        click.echo(f"{swept.spared:7d}  were named or written anew meanwhile and stay")
+    total = megabytes(sum(swept.objects[key].size for key in swept.found) + local)
+    click.echo(
+        f"{'removed' if swept.applied else 'would go'}: {len(swept.found) + len(swept.local)} ({total}), older than "
+        f"{swept.older_than}; kept: {swept.kept}; {swept.seconds:.1f} s"
+    )
 
 
-def told(
-    found: Mapping[str, Reason],
-    objects: Mapping[str, Listed],
-    spared: int,
-    local: list[File],
-    done: bool,
-    seconds: float,
-) -> dict[str, Any]:
+def told(swept: Swept) -> dict[str, Any]:
     """The same for programs."""
+    found, objects = sorted(swept.found.items()), swept.objects
     return {
-        "applied": done,
-        "objects": [{"key": key, "bytes": objects[key].size, "why": why.value} for key, why in sorted(found.items())],
-        "local": [{"path": str(file.path), "bytes": file.size} for file in local],
-        "kept": len(objects) - len(found),
-        "spared": spared,
-        "seconds": round(seconds, 3),
+        "applied": swept.applied,
+        "objects": [{"key": key, "bytes": objects[key].size, "why": why.value} for key, why in found],
+        "local": [{"path": str(file.path), "bytes": file.size} for file in swept.local],
+        "kept": swept.kept,
+        "spared": swept.spared,
+        "seconds": round(swept.seconds, 3),
     }
 
 

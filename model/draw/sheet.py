@@ -84,7 +84,8 @@ def _current(sheet: Image.Image, draw: ImageDraw.ImageDraw, view: ViewPicture, a
     draw.text((x + 46, y - HEADER + 2), f"frame {view.now}", FAINT, font(14))
     sheet.paste(picture, at)
     y += picture.height + 12
-    for line in textwrap.wrap(f"“{view.instruction}”" if view.instruction else "", max(20, size // 8))[:5]:
+    said = f"“{view.instruction}”" if view.instruction else ""
+    for line in textwrap.wrap(said, max(20, size // 8), max_lines=5, placeholder=" …”"):
         draw.text((x, y), line, INK, font(14))
         y += 20
     for line in textwrap.wrap(view.caption, max(20, size // 7)):

@@ -14,8 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tasks.spec import HOUSE
-from tests.many_nights import Nights
+from tests.many_nights import Nights, environment_of, lines_of
 from tests.rclone_server import RcloneServer
 
 NIGHTS = 136
@@ -52,16 +51,7 @@ def fill(bucket: Path, nights: int) -> set[Path]:
 
 def figures(server: RcloneServer, home: Path, kept: set[Path]) -> dict[str, float]:
     """What the commands say and take."""
-    settings = server.settings("bench")
-    variables = {
-        "BACKSIGHT_HOME": str(home),
-        "BACKSIGHT_S3_ENDPOINT": settings.endpoint,
-        "BACKSIGHT_S3_ACCESS_KEY": settings.access_key,
-        "BACKSIGHT_S3_SECRET_KEY": settings.secret_key.get_secret_value(),
-        "BACKSIGHT_S3_BUCKET": settings.bucket,
-        "PYTHONPATH": str(HOUSE),
-    }
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | variables
+    environment = environment_of(server, home)
 
     def gc(*words: str) -> tuple[float, dict[str, object]]:
         begun = time.perf_counter()
@@ -90,8 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args(argv)
     found = measure(arguments.nights)
-    lines = (f"{name:<36} {value:10.1f}" for name, value in found.items())
-    print(json.dumps(found) if arguments.json else "\n".join(lines))
+    print(json.dumps(found) if arguments.json else lines_of(found))
 
 
 if __name__ == "__main__":

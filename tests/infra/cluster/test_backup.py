@@ -60,10 +60,6 @@ def test_a_dump_comes_back_to_who_may_not_make_extensions(
         "PGHOST": str(sockets),
         "PREFECT_PASSWORD": "unused",
         "MLFLOW_PASSWORD": "unused",
-        "BACKSIGHT_S3_ENDPOINT": store_settings.endpoint,
-        "BACKSIGHT_S3_BUCKET": store_settings.bucket,
-        "BACKSIGHT_S3_ACCESS_KEY": store_settings.access_key,
-        "BACKSIGHT_S3_SECRET_KEY": store_settings.secret_key.get_secret_value(),
     }
 
     def backup(*words: str) -> str:
