@@ -53,8 +53,8 @@ def figures(server: RcloneServer, made: Nights, home: Path) -> dict[str, float]:
     ask("the newest verdict", made.verdicts[-1])
     ask("a verdict in the middle", made.verdicts[len(made.verdicts) // 2])
     ask("the oldest dataset", made.datasets[0])
-    ask("an episode: every index is read", "b3-train-1")
-    ask("another episode", "b4-train-1")
+    ask("an episode: every index is read", "b0-train-1")
+    ask("another episode", f"b{len(made.verdicts) - 1}-train-1")
     return found
 
 
