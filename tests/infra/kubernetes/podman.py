@@ -2,7 +2,8 @@
 
 `python -m tests.infra.kubernetes.podman` runs the overlay `kind` but for what needs a cluster's API: all pods share one
 network without a way out, in which the Services' names lead to 127.0.0.1. Root file systems are read-only, all
-capabilities are dropped, as in the cluster. Then the probes are asked. Needs root, Podman and images/build.sh's images.
+capabilities are dropped, as in the cluster. Then the probes are asked, Postgres is stopped under its clients and
+started again, and the dumps are restored. Needs root, Podman and images/build.sh's images.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from infra.policy.manifests import Manifest, Pods, pods, render
 
 OVERLAY = Path(__file__).parents[3] / "infra" / "kubernetes" / "overlays" / "kind"
 NEEDS_API = ("worker", "reconciler")
+WRITERS = ("prefect", "prefect-services", "mlflow")
+"""Who writes to the databases, so has to stop before one is restored."""
 NET = "backsight-net"
 PATIENCE = 120.0
 
@@ -42,6 +45,14 @@ def main() -> None:
             run(groups[name], manifests, network, folder)
             print(f"{time.monotonic() - begun:6.1f} s  {name}: ready", flush=True)
         print(f"all pods that need no cluster's API are ready; left out: {', '.join(NEEDS_API)}")
+        restart_postgres(groups["postgres"])
+        print(f"{time.monotonic() - begun:6.1f} s  postgres: stopped under its clients, ready again", flush=True)
+        restore(groups["backup"], manifests, network, folder)
+        print(f"{time.monotonic() - begun:6.1f} s  both dumps: restored", flush=True)
+        for name in WRITERS:
+            podman("start", f"backsight-{name}")
+            await_ready(f"backsight-{name}", groups[name].spec["containers"][0])
+        print(f"{time.monotonic() - begun:6.1f} s  {', '.join(WRITERS)}: ready on what was restored", flush=True)
     finally:
         if not options.keep:
             podman("rm", "--force", "--depend", "--time", "2", NET, check=False)
@@ -71,6 +82,32 @@ def run(group: Pods, manifests: list[Manifest], network: list[str], folder: Path
         podman("rm", "--force", full, check=False)
         podman("run", "--detach", "--name", full, *wanted, *words(container))
         await_ready(full, container)
+
+
+def restart_postgres(group: Pods) -> None:
+    """As kubelet does it: SIGTERM and the pod's grace; a server that had to be killed would leave another exit code."""
+    grace = str(group.spec.get("terminationGracePeriodSeconds", 30))
+    podman("stop", "--time", grace, "backsight-postgres")
+    code = podman("inspect", "--format", "{{.State.ExitCode}}", "backsight-postgres").strip()
+    if code != "0":
+        sys.exit(f"Postgres does not end in order when its pod does: exit code {code}.")
+    podman("start", "backsight-postgres")
+    await_ready("backsight-postgres", group.spec["containers"][0])
+
+
+def restore(group: Pods, manifests: list[Manifest], network: list[str], folder: Path) -> None:
+    """The newest dump of each database, as the drill in docs/cluster.md does it."""
+    for name in WRITERS:
+        podman("stop", "--time", "30", f"backsight-{name}")
+
+    def backup(*command: str) -> str:
+        container = {**group.spec["containers"][0], "command": ["backup", *command], "args": []}
+        return podman("run", "--rm", *options(group, container, manifests, network, folder), *words(container))
+
+    dumps = sorted(line for line in backup("list").splitlines() if line.endswith(".dump"))
+    for name in ("prefect", "mlflow"):
+        newest = [line for line in dumps if line.startswith(f"{name}/")][-1]
+        print(backup("restore", *newest.split("/")).strip().splitlines()[-1])
 
 
 def options(
